@@ -1,0 +1,156 @@
+"""The variables this project reads, each with its type, default and meaning; nothing else reads the environment."""
+
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+import psycopg
+from pydantic import Field, PositiveFloat, PositiveInt, SecretStr, StringConstraints, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+Rate = Annotated[str, StringConstraints(pattern=r"^([1-9]\d*/(s|sec|second|m|min|minute|h|hour|d|day))?$")]
+"""How often somebody may call, like ``30/min``; empty means without limit."""
+
+
+class EnvironmentProblem(Exception):
+    """A variable is malformed; the message is one sentence that names it."""
+
+
+class Environment(BaseSettings):
+    """An empty variable counts as unset. Field names in capitals are the variables' names."""
+
+    model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", case_sensitive=False)
+
+    dev_mode: bool = Field(
+        False,
+        description="Development mode: debug pages, listens on 127.0.0.1 only, `.env` is read, "
+        "an unset `INTERNAL_API_KEY` means that every caller is trusted.",
+    )
+    port: int = Field(3000, ge=0, le=65535, description="Port to listen on.")
+    app_name: str = Field("CC Agent", description="What the agent calls itself.")
+    app_url: str = Field(
+        "", description="Public address, with or without `https://`; its host is the one the agent answers to."
+    )
+    internal_api_key: SecretStr = Field(
+        SecretStr(""),
+        description="The key that callers must send as `X-CC-API-KEY`. Required outside `DEV_MODE` "
+        "unless `ALLOW_ANONYMOUS=true`.",
+    )
+    allow_anonymous: bool = Field(
+        False, description="Serve callers without a key, each call by itself, without a history."
+    )
+    cors_allowed_origins: str = Field(
+        "", description="Comma-separated origins whose pages may call the API; empty means any."
+    )
+    chat_rate: Rate = Field("", description="Messages per e-mail (per address for anonymous callers), like `30/min`.")
+    context_rate: Rate = Field("", description="Context additions per e-mail, like `30/min`.")
+    secret_key: SecretStr = Field(
+        SecretStr(""),
+        description="Signs the admin's sessions. Unset: made once by `serve` and kept in the database.",
+    )
+    admin_email: str = Field(
+        "admin@localhost", description="E-mail and user name of the first operator, made at the first start."
+    )
+    admin_password: SecretStr = Field(
+        SecretStr(""), description="The first operator's password. Unset: generated and printed once."
+    )
+    database_url: SecretStr = Field(
+        SecretStr(""),
+        description="`postgresql://user:password@host:port/name?sslmode=require`. "
+        "Unset: an embedded Postgres runs in the storage folder.",
+    )
+    database_pool_size: PositiveInt = Field(10, description="Most connections one process opens to Postgres.")
+    persistent_storage_dir: Path | None = Field(
+        None, description="Folder that outlives a restart; holds the embedded Postgres. Unset: `./var`."
+    )
+    provider_name: str = Field(
+        "",
+        description="`google-genai`, `openai`, `anthropic`, `mistralai`, `groq`, `cohere`, `cerebras`, `xai`, or any "
+        "name together with `PROVIDER_BASE_URL`. Unset with a key: `google-genai`; unset without one: offline.",
+    )
+    provider_model: str = Field("", description="Model to ask. Unset: the provider's default of this project.")
+    provider_api_key: SecretStr = Field(SecretStr(""), description="The provider's API key.")
+    provider_base_url: str = Field("", description="Any OpenAI-compatible endpoint, up to and including `/v1`.")
+    provider_connect_seconds: PositiveFloat = Field(5, description="Longest wait for a connection to the provider.")
+    provider_first_byte_seconds: PositiveFloat = Field(
+        30, description="Longest wait for the first token, retries included."
+    )
+    provider_stall_seconds: PositiveFloat = Field(60, description="Longest silence in the middle of an answer.")
+    provider_total_seconds: PositiveFloat = Field(600, description="Longest that one answer may take in all.")
+    provider_retries: int = Field(2, ge=0, le=10, description="Further tries before the first token.")
+    answer_max_chars: PositiveInt = Field(200_000, description="Longest answer, in characters; it is cut there.")
+    history_tokens: PositiveInt = Field(
+        8000, description="Most tokens (estimated) of earlier conversation that go into a prompt."
+    )
+    drain_seconds: PositiveFloat = Field(25, description="How long running answers may go on after SIGTERM.")
+    log_level: Annotated[str, StringConstraints(pattern=r"^(DEBUG|INFO|WARNING|ERROR)$")] = Field(
+        "INFO", description="`DEBUG`, `INFO`, `WARNING` or `ERROR`."
+    )
+
+    @field_validator("app_url")
+    @classmethod
+    def _has_a_host(cls, value: str) -> str:
+        """Adds the scheme that the platform leaves out."""
+        url = value if "://" in value else f"https://{value}"
+        if value and not urlsplit(url).hostname:
+            raise ValueError("this is no web address")
+        return url.rstrip("/") if value else ""
+
+    @field_validator("provider_base_url")
+    @classmethod
+    def _is_http(cls, value: str) -> str:
+        if value and not (urlsplit(value).scheme in ("http", "https") and urlsplit(value).hostname):
+            raise ValueError("it must start with http:// or https://")
+        return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_postgres(cls, value: SecretStr) -> SecretStr:
+        if value.get_secret_value():
+            connection_parameters(value.get_secret_value())
+        return value
+
+
+def connection_parameters(url: str) -> dict[str, Any]:
+    """The parameters libpq knows out of a database URL, by libpq's own parser.
+
+    Understands ``postgres://``, ``postgresql://`` and SQLAlchemy's ``postgresql+driver://``. Raises ``ValueError``
+    without quoting the URL, which holds a password.
+    """
+    scheme, separator, rest = url.partition("://")
+    if not separator or scheme.partition("+")[0] not in ("postgres", "postgresql"):
+        raise ValueError("it must start with postgresql://")
+    try:
+        parameters = psycopg.conninfo.conninfo_to_dict(f"postgresql://{_without_foreign_parameters(rest)}")
+    except psycopg.ProgrammingError:
+        raise ValueError("it is no database address that Postgres understands") from None
+    if not parameters.get("dbname"):
+        raise ValueError("it names no database")
+    return dict(parameters)
+
+
+# Prisma and some hosters add these for their own clients; libpq refuses a URL that holds them.
+_FOREIGN_PARAMETERS = ("pgbouncer", "connection_limit", "pool_timeout", "schema", "statement_cache_size")
+
+
+def _without_foreign_parameters(rest: str) -> str:
+    address, _, query = rest.partition("?")
+    kept = [item for item in query.split("&") if item and item.partition("=")[0] not in _FOREIGN_PARAMETERS]
+    return f"{address}?{'&'.join(kept)}" if kept else address
+
+
+def read_environment(dotenv: Path) -> Environment:
+    """Reads the environment, in development mode also ``dotenv``, whose values yield to the environment's."""
+    try:
+        if Environment(_env_file=dotenv).dev_mode:
+            return Environment(_env_file=dotenv)
+        return Environment()
+    except ValidationError as error:
+        raise EnvironmentProblem(_sentence(error)) from None
+
+
+def _sentence(error: ValidationError) -> str:
+    """Names the first malformed variable; its value is left out, because it may be a secret."""
+    first = error.errors(include_input=False, include_url=False)[0]
+    reason = first["msg"].removeprefix("Value error, ")
+    return f"{str(first['loc'][0]).upper()} is malformed: {reason[0].lower()}{reason[1:]}."

@@ -1,0 +1,68 @@
+import asyncio
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from django.db import OperationalError, connections
+
+from ccagent import bootstrap
+from ccagent.embedded_postgres import EmbeddedPostgresError, server_at
+
+
+class Command(BaseCommand):
+    help = "Starts everything: database (embedded unless DATABASE_URL is set), migrations, first operator, server."
+
+    def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002
+        embedded = not settings.ENV.database_url.get_secret_value()
+        try:
+            if embedded:
+                server_at(settings.EMBEDDED_POSTGRES_DIR).acquire()
+            operator = bootstrap.prepare()
+        except EmbeddedPostgresError as problem:
+            raise CommandError(str(problem)) from problem
+        except OperationalError as problem:
+            raise CommandError(f"The database does not answer, check DATABASE_URL: {problem}") from problem
+        connections.close_all()
+        try:
+            self._serve(operator)
+        finally:
+            for connection in connections.all():
+                connection.close_pool()  # type: ignore[attr-defined]
+            if embedded:
+                server_at(settings.EMBEDDED_POSTGRES_DIR).release()
+
+    def _serve(self, operator: bootstrap.Operator | None) -> None:
+        # These install Twisted's reactor and load every view, which no other command needs.
+        from ccagent import server
+        from ccagent.asgi import application
+        from chat import turns
+
+        def ready() -> None:
+            self._announce(operator)
+            loop = asyncio.get_event_loop()
+            tasks.append(loop.create_task(turns.look_after_orphans()))
+
+        tasks: list[asyncio.Task[None]] = []
+        try:
+            server.run(
+                application,
+                host="127.0.0.1" if settings.DEV_MODE else "",
+                port=settings.ENV.port,
+                body_limit=settings.BODY_LIMIT,
+                on_ready=ready,
+                drain=lambda: turns.drain(settings.ENV.drain_seconds),
+                drain_seconds=settings.ENV.drain_seconds + 10,
+            )
+        except server.ServerError as problem:
+            raise CommandError(str(problem)) from problem
+
+    def _announce(self, operator: bootstrap.Operator | None) -> None:
+        address = settings.ENV.app_url or f"http://localhost:{settings.ENV.port}"
+        self.stdout.write(f"{settings.APP_NAME} is ready.")
+        self.stdout.write(f"  API    {address}/api/chat/message")
+        self.stdout.write(f"  Admin  {address}/admin/")
+        if operator:
+            self.stdout.write(f"  Operator: {operator.name}")
+            if operator.password:
+                self.stdout.write(f"  Password, shown this once: {operator.password}")
+        self.stdout.flush()

@@ -1,0 +1,176 @@
+"""Django's settings, grouped by concern; every value that may differ comes from ``ccagent.environment``."""
+
+import secrets
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import django_stubs_ext
+
+from ccagent.environment import connection_parameters, read_environment
+
+# Lets the admin's classes be written with their model, ModelAdmin[Message], as the type checker wants them.
+django_stubs_ext.monkeypatch()
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+ENV = read_environment(BASE_DIR / ".env")
+DEV_MODE = ENV.dev_mode
+STORAGE_DIR = (ENV.persistent_storage_dir or BASE_DIR / "var").absolute()
+
+# --- Applications ---------------------------------------------------------------------------------------------------
+INSTALLED_APPS = [
+    "ccagent",
+    "chat",
+    "context",
+    "channels",
+    "corsheaders",
+    "rest_framework",
+    "servestatic",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.messages",
+    "django.contrib.postgres",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+]
+ROOT_URLCONF = "ccagent.urls"
+ASGI_APPLICATION = "ccagent.asgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+APP_NAME = ENV.app_name
+MIDDLEWARE = [
+    "corsheaders.middleware.CorsMiddleware",
+    "ccagent.api.middleware.EnvelopeMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "servestatic.middleware.ServeStaticMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# --- Safety ---------------------------------------------------------------------------------------------------------
+DEBUG = DEV_MODE
+# Without a SECRET_KEY of the operator's, `serve` replaces this passing one by the one kept in the database.
+SECRET_KEY = ENV.secret_key.get_secret_value() or secrets.token_urlsafe(64)
+_APP = urlsplit(ENV.app_url)
+LOCAL_HOSTS = ["localhost", "127.0.0.1", "[::1]"]
+ALLOWED_HOSTS = [*LOCAL_HOSTS, *([_APP.hostname] if _APP.hostname else [])]
+CSRF_TRUSTED_ORIGINS = [
+    *(f"{_APP.scheme}://{_APP.netloc}" for _ in [0] if _APP.hostname),
+    *(f"http://{host}:{ENV.port}" for host in LOCAL_HOSTS),
+]
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+BEHIND_HTTPS = not DEV_MODE and _APP.scheme != "http"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = BEHIND_HTTPS
+SECURE_HSTS_SECONDS = 31_536_000 if BEHIND_HTTPS else 0
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+BODY_LIMIT = 10 * 1024 * 1024
+"""Largest request body in bytes, the same as the platform's templates; `ccagent.server` enforces it."""
+DATA_UPLOAD_MAX_MEMORY_SIZE = BODY_LIMIT
+
+# --- Database -------------------------------------------------------------------------------------------------------
+EMBEDDED_POSTGRES_DIR = STORAGE_DIR / "postgres"
+_POOL = {
+    "min_size": 1,
+    "max_size": ENV.database_pool_size,
+    "timeout": 3,
+    # Short, so that after an outage the next request connects anew instead of waiting for a long back-off to end.
+    "reconnect_timeout": 2,
+}
+
+
+def _database() -> dict[str, Any]:
+    common = {"CONN_MAX_AGE": 0, "CONN_HEALTH_CHECKS": True}
+    url = ENV.database_url.get_secret_value()
+    if not url:
+        return {"ENGINE": "ccagent.embedded_backend", "NAME": "ccagent", "OPTIONS": {"pool": _POOL}, **common}
+    parameters = connection_parameters(url)
+    named = {
+        key.upper(): str(parameters.pop(name, ""))
+        for key, name in (
+            ("name", "dbname"),
+            ("user", "user"),
+            ("password", "password"),
+            ("host", "host"),
+            ("port", "port"),
+        )
+    }
+    options = {"connect_timeout": "3", "tcp_user_timeout": "10000", **parameters, "pool": _POOL}
+    return {"ENGINE": "django.db.backends.postgresql", **named, "OPTIONS": options, **common}
+
+
+DATABASES = {"default": _database()}
+
+# --- API ------------------------------------------------------------------------------------------------------------
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["ccagent.api.authentication.PlatformAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": [],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "EXCEPTION_HANDLER": "ccagent.api.errors.handle",
+    "UNAUTHENTICATED_USER": None,
+    "NUM_PROXIES": 1,
+}
+INTERNAL_API_KEY = ENV.internal_api_key.get_secret_value()
+ALLOW_ANONYMOUS = ENV.allow_anonymous
+CHAT_RATE = ENV.chat_rate
+CONTEXT_RATE = ENV.context_rate
+CORS_URLS_REGEX = r"^/api/"
+CORS_ALLOWED_ORIGINS = [origin.strip() for origin in ENV.cors_allowed_origins.split(",") if origin.strip()]
+CORS_ALLOW_ALL_ORIGINS = not CORS_ALLOWED_ORIGINS
+CORS_ALLOW_HEADERS = ["content-type", "authorization", "x-cc-api-key", "x-cc-email"]
+CORS_EXPOSE_HEADERS = ["link", "retry-after"]
+
+# --- Live view ------------------------------------------------------------------------------------------------------
+CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+
+# --- Pages and files ------------------------------------------------------------------------------------------------
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+# Found in the packages themselves, so that no collectstatic is needed before a start.
+SERVESTATIC_USE_FINDERS = True
+SERVESTATIC_AUTOREFRESH = False
+LOGIN_URL = "admin:login"
+
+# --- Logging: never a message's text, never a key ---------------------------------------------------------------------
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": ENV.log_level},
+    "loggers": {
+        "django": {"handlers": [], "propagate": True},
+        # The access log has a line for each answer already.
+        "django.request": {"level": "ERROR"},
+        "httpx2": {"level": "WARNING"},
+        "openai": {"level": "WARNING"},
+        "psycopg.pool": {"level": "ERROR"},
+    },
+}

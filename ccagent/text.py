@@ -1,0 +1,11 @@
+"""Text from outside, made fit for Postgres."""
+
+import re
+
+# NUL is refused by Postgres in text and jsonb, lone surrogates by psycopg.
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+def clean(text: str) -> str:
+    """The text with every NUL and lone surrogate replaced by U+FFFD; the one place where this is done."""
+    return _UNSTORABLE.sub("\ufffd", text) if _UNSTORABLE.search(text) else text

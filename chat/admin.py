@@ -1,0 +1,142 @@
+"""Conversations for operators: to read, not to write."""
+
+import base64
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Model, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.loader import render_to_string
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.text import Truncator
+
+from chat.content import serialise
+from chat.models import Attachment, Conversation, Message, Prompt, ToolCall
+
+_TRANSCRIPT_MESSAGES = 200
+
+
+class ReadOnly:
+    """What is a record of what happened is not edited."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002
+        return False
+
+
+@admin.register(Conversation)
+class ConversationAdmin(ReadOnly, admin.ModelAdmin[Conversation]):
+    list_display = ["person", "messages_so_far", "last_activity_at", "created_at"]
+    list_filter = ["last_activity_at"]
+    search_fields = ["email"]
+    fields = ["person", "last_activity_at", "created_at", "transcript"]
+    readonly_fields = ["person", "last_activity_at", "created_at", "transcript"]
+    date_hierarchy = "last_activity_at"
+
+    class Media:
+        css = {"all": ["chat/transcript.css"]}
+        js = ["chat/transcript.js"]
+
+    @admin.display(ordering="email")
+    def person(self, conversation: Conversation) -> str:
+        return str(conversation)
+
+    @admin.display(description="messages", ordering="last_sequence")
+    def messages_so_far(self, conversation: Conversation) -> int:
+        return conversation.last_sequence
+
+    def transcript(self, conversation: Conversation) -> SafeString:
+        """The newest messages in order; all of them are one link away."""
+        newest = conversation.messages.prefetch_related("tool_calls").order_by("-sequence")[:_TRANSCRIPT_MESSAGES]
+        messages = list(newest)[::-1]
+        attachments = Attachment.objects.filter(message__in=messages).defer("base64")
+        images: dict[tuple[int, int], Attachment] = {(image.message_id, image.position): image for image in attachments}
+        return render_to_string(
+            "admin/chat/conversation/transcript.html",
+            {
+                "conversation": conversation,
+                "messages": [(message, _with_links(message, images)) for message in messages],
+                "all": reverse("admin:chat_message_changelist") + f"?conversation__id__exact={conversation.pk}&o=2",
+            },
+        )
+
+    def get_urls(self) -> list[URLPattern]:
+        image = path("image/<int:pk>", self.admin_site.admin_view(self.image), name="chat_image")
+        return [image, *super().get_urls()]
+
+    def image(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """An attachment's image, under headers that keep a hostile file from acting as a page."""
+        attachment = Attachment.objects.filter(pk=pk).first()
+        if attachment is None or not self.has_view_permission(request):
+            raise Http404
+        head, _, data = attachment.base64.rpartition(",")
+        kind = head.removeprefix("data:").partition(";")[0] or "image/png"
+        shown = kind in ("image/png", "image/jpeg", "image/gif", "image/webp")
+        response = HttpResponse(base64.b64decode(data), content_type=kind if shown else "application/octet-stream")
+        response["Content-Security-Policy"] = "default-src 'none'; sandbox"
+        response["Content-Disposition"] = "inline" if shown else "attachment"
+        return response
+
+
+def _with_links(message: Message, images: dict[tuple[int, int], Attachment]) -> list[dict[str, str]]:
+    """The blocks of a message; an image's one with the address of the image instead of the image."""
+    blocks = [serialise(block) for block in message.content]
+    for position, block in enumerate(blocks):
+        image = images.get((message.pk, position))
+        if image:
+            block["url"] = reverse("admin:chat_image", args=[image.pk])
+    return blocks
+
+
+class ToolCallInline(ReadOnly, admin.TabularInline[ToolCall, Message]):
+    model = ToolCall
+    fields = ["name", "arguments", "result", "failed", "duration_ms"]
+    extra = 0
+
+
+@admin.register(Message)
+class MessageAdmin(ReadOnly, admin.ModelAdmin[Message]):
+    list_display = ["conversation", "sequence", "role", "status", "beginning", "created_at"]
+    list_filter = ["role", "status", "model", "created_at"]
+    list_select_related = ["conversation"]
+    search_fields = ["text", "conversation__email"]
+    readonly_fields = ["shown_passages"]
+    exclude = ["blocks", "passages"]
+    inlines = [ToolCallInline]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Message]:
+        return super().get_queryset(request).defer("blocks", "passages")
+
+    @admin.display(description="text")
+    def beginning(self, message: Message) -> str:
+        return Truncator(message.text).chars(100)
+
+    @admin.display(description="passages given")
+    def shown_passages(self, message: Message) -> SafeString | str:
+        lines = [format_html("{} (score {})", item["title"], round(item["score"], 3)) for item in message.passages]
+        return format_html("<br>".join(["{}"] * len(lines)), *lines) if lines else "none"
+
+
+@admin.register(Prompt)
+class PromptAdmin(admin.ModelAdmin[Prompt]):
+    """A version is never changed: adding one puts it in force."""
+
+    list_display = ["__str__", "created_at", "beginning"]
+    readonly_fields = ["created_at"]
+
+    @admin.display(description="system prompt")
+    def beginning(self, prompt: Prompt) -> str:
+        return Truncator(prompt.system).chars(100)
+
+    def has_change_permission(self, request: HttpRequest, obj: Prompt | None = None) -> bool:  # noqa: ARG002
+        return False
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:  # noqa: ARG002
+        return {"system": Prompt.in_force().system}
+
+    def has_delete_permission(self, request: HttpRequest, obj: Prompt | None = None) -> bool:  # noqa: ARG002
+        return False

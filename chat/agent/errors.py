@@ -1,0 +1,51 @@
+"""Why a provider gave no answer, whatever the vendor and the library call it."""
+
+
+class ProviderError(Exception):
+    """``sentence`` is for the person who asked, ``detail`` holds the provider's own words, for operators only."""
+
+    sentence = "The model provider failed: try again in a moment."
+
+    def __init__(self, detail: str = "", *, sentence: str = "", retry_after: float | None = None) -> None:
+        self.sentence = sentence or self.sentence
+        self.detail = detail[:2000]
+        self.retry_after = retry_after
+        super().__init__(self.sentence)
+
+
+class NotConfigured(ProviderError):
+    """The operator's settings name no usable provider; ``sentence`` says which variable is wrong."""
+
+
+class KeyRefused(ProviderError):
+    sentence = "The model provider refused the API key: the operator must check PROVIDER_API_KEY."
+
+
+class Busy(ProviderError):
+    """Rate limit or overload; ``retry_after`` is in seconds."""
+
+    sentence = "The model provider is busy: try again in a moment."
+
+
+class TimedOut(ProviderError):
+    sentence = "The model provider did not answer in time: try again."
+
+
+class ModelNotFound(ProviderError):
+    pass
+
+
+class PromptTooLong(ProviderError):
+    sentence = "This conversation is too long for the model: send a shorter message."
+
+
+class Refused(ProviderError):
+    """The provider understood the request and will not serve it."""
+
+    sentence = "The model provider refused the request: the operator can see why in the admin."
+
+
+class BrokenAnswer(ProviderError):
+    """What came is no answer, or ended before its end."""
+
+    sentence = "The model provider's answer broke off: try again."

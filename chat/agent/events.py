@@ -1,0 +1,56 @@
+"""What an agent run yields; plain data that knows neither storage nor a vendor."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class TextDelta:
+    """The next piece of the answer."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class ToolCallRequest:
+    """A call the model asks for. ``arguments`` is JSON as the model wrote it, so it may be broken.
+
+    ``extra`` holds what a vendor wants back beside the call, such as Gemini's thought signature.
+    """
+
+    id: str
+    name: str
+    arguments: str
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ToolResult:
+    """What a call gave; a failure is a result too, which the model can act on."""
+
+    call: ToolCallRequest
+    content: str
+    failed: bool
+    duration_ms: int
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Tokens of one model call, as the provider counted them."""
+
+    prompt_tokens: int
+    completion_tokens: int
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The model call is over, for the reason the provider gives: ``stop``, ``length``, ``tool_calls``, …"""
+
+    reason: str
+
+
+ModelEvent = TextDelta | ToolCallRequest | Usage | Finished
+"""What a provider yields."""
+
+AgentEvent = TextDelta | ToolResult | Usage | Finished
+"""What a run yields: tool calls only once they have a result, ``Finished`` only once, last."""

@@ -1,0 +1,172 @@
+"""The OpenAI-compatible wire format: a prompt as JSON, and the lines of a streamed answer as events."""
+
+import json
+import secrets
+import string
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+from ccagent.text import clean
+from chat.agent.errors import BrokenAnswer
+from chat.agent.events import Finished, ModelEvent, TextDelta, ToolCallRequest, Usage
+from chat.agent.prompt import ModelRequest, PromptMessage, words
+from chat.content import Image
+
+MAX_LINE_BYTES = 4 * 1024 * 1024
+"""Longest line of an answer that is read; a provider's own lines are a few hundred bytes."""
+
+
+def messages(request: ModelRequest) -> list[dict[str, Any]]:
+    """The request's messages, the instructions first."""
+    return [{"role": "system", "content": request.instructions}, *map(_message, request.messages)]
+
+
+def _message(message: PromptMessage) -> dict[str, Any]:
+    if message.role == "tool":
+        return {"role": "tool", "tool_call_id": message.call_id, "content": words(message.blocks)}
+    if message.tool_calls:
+        calls = [_tool_call(call) for call in message.tool_calls]
+        return {"role": "assistant", "content": words(message.blocks) or None, "tool_calls": calls}
+    if any(isinstance(block, Image) for block in message.blocks):
+        return {"role": message.role, "content": [_part(block) for block in message.blocks]}
+    return {"role": message.role, "content": words(message.blocks)}
+
+
+def _part(block: Any) -> dict[str, Any]:
+    if isinstance(block, Image):
+        return {"type": "image_url", "image_url": {"url": block.data_url}}
+    return {"type": "text", "text": words((block,))}
+
+
+def _tool_call(call: ToolCallRequest) -> dict[str, Any]:
+    function = {"name": call.name, "arguments": call.arguments}
+    extra = {"extra_content": call.extra} if call.extra else {}
+    return {"id": call.id, "type": "function", "function": function, **extra}
+
+
+async def events(body: AsyncIterator[bytes]) -> AsyncIterator[list[ModelEvent]]:
+    """The events of a streamed answer, those that arrived together as one list.
+
+    The tool calls, whole, and ``Finished`` come last. Raises ``BrokenAnswer`` for whatever is no answer; a body that
+    ends without a ``finish_reason`` is one that broke off.
+    """
+    reader = AnswerReader()
+    async for lines in _lines(body):
+        batch = [event for line in lines for event in reader.read(line)]
+        if batch:
+            yield batch
+    yield reader.end()
+
+
+async def _lines(body: AsyncIterator[bytes]) -> AsyncIterator[list[bytes]]:
+    """Whole lines, those that arrived together as one list; the last one may lack its line end."""
+    rest = b""
+    async for piece in body:
+        *lines, rest = (rest + piece).split(b"\n")
+        if len(rest) > MAX_LINE_BYTES:
+            raise BrokenAnswer("a line of the answer is longer than 4 MB")
+        if lines:
+            yield lines
+    if rest:
+        yield [rest]
+
+
+class AnswerReader:
+    """Reads one answer line by line; the library's own objects would cost 85 µs a chunk."""
+
+    def __init__(self) -> None:
+        self._calls = ToolCallAssembler()
+        self._reason = ""
+        self._seen = False
+
+    def read(self, line: bytes) -> Iterator[ModelEvent]:
+        """The events in one line."""
+        line = line.strip()
+        if not line.startswith(b"data:"):
+            self._check_stray(line)
+            return
+        data = line[5:].strip()
+        if data == b"[DONE]":
+            return
+        try:
+            chunk = json.loads(data)
+            yield from self._events(chunk)
+        except (ValueError, TypeError, AttributeError, KeyError, IndexError, RecursionError) as error:
+            raise BrokenAnswer(f"a chunk that cannot be read ({type(error).__name__}): {data[:500]!r}") from error
+
+    def _check_stray(self, line: bytes) -> None:
+        """Comments, event names and blank lines are part of the format; anything else is another kind of body."""
+        if line and not self._seen and not line.startswith((b":", b"event:", b"id:", b"retry:")):
+            raise BrokenAnswer(f"not an event stream: {line[:500]!r}")
+
+    def _events(self, chunk: dict[str, Any]) -> Iterator[ModelEvent]:
+        if chunk.get("error"):
+            raise BrokenAnswer(f"an error in the answer: {json.dumps(chunk['error'])[:500]}")
+        self._seen = True
+        usage = chunk.get("usage")
+        if usage:
+            yield Usage(int(usage["prompt_tokens"]), int(usage.get("completion_tokens") or 0))
+        choices = chunk.get("choices") or []
+        if not choices:
+            return
+        choice = choices[0]
+        self._reason = choice.get("finish_reason") or self._reason
+        delta = choice.get("delta") or ({} if self._reason else choice["delta"])
+        text = _text(delta.get("content"))
+        if text:
+            yield TextDelta(text)
+        for piece in delta.get("tool_calls") or ():
+            self._calls.add(piece)
+
+    def end(self) -> list[ModelEvent]:
+        if not self._reason:
+            raise BrokenAnswer("the answer ended without a finish_reason")
+        return [*self._calls.whole(), Finished(self._reason)]
+
+
+def _text(content: Any) -> str:
+    """The words of a delta; Mistral's reasoning models send a list of parts, thinking among them."""
+    if isinstance(content, list):
+        return clean("".join(part["text"] for part in content if part.get("type") == "text"))
+    return clean(content) if content else ""
+
+
+class ToolCallAssembler:
+    """Puts streamed tool calls together.
+
+    OpenAI sends a call's id and name once and then pieces by index; Gemini sends whole calls without an index, or
+    with the same one for all, so a new id or name starts a new call.
+    """
+
+    def __init__(self) -> None:
+        self._calls: list[dict[str, Any]] = []
+
+    def add(self, piece: dict[str, Any]) -> None:
+        function = piece.get("function") or {}
+        call = self._belongs_to(piece.get("id"), function.get("name"), piece.get("index"))
+        if call is None:
+            call = {"id": piece.get("id"), "index": piece.get("index"), "name": "", "arguments": "", "extra": {}}
+            self._calls.append(call)
+        call["name"] += function.get("name") or ""
+        call["arguments"] += function.get("arguments") or ""
+        call["extra"].update(piece.get("extra_content") or {})
+
+    def _belongs_to(self, call_id: str | None, name: str | None, index: int | None) -> dict[str, Any] | None:
+        """The call that a piece continues, none if it starts one."""
+        if call_id:
+            return next((call for call in self._calls if call["id"] == call_id and not name), None)
+        if name or not self._calls:
+            return None
+        same_index = [call for call in self._calls if index is not None and call["index"] == index]
+        return (same_index or self._calls)[-1]
+
+    def whole(self) -> list[ToolCallRequest]:
+        return [
+            ToolCallRequest(call["id"] or _new_id(), call["name"], clean(call["arguments"]), call["extra"])
+            for call in self._calls
+        ]
+
+
+def _new_id() -> str:
+    """Nine letters and digits: the only form of a tool call's id that Mistral takes, and no other provider refuses."""
+    return "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(9))

@@ -1,0 +1,101 @@
+"""Reads of a conversation: what the window shows, and what the model gets."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Q, prefetch_related_objects
+from django.utils import timezone
+
+from chat.agent import tools
+from chat.agent.prompt import ModelRequest, Passage, PromptMessage, estimated_tokens, fill_in, words
+from chat.content import Block, Image, Text, serialise
+from chat.models import Message, Prompt
+from context.search import FoundChunk
+
+_PROMPT_ROWS = 200
+"""Most messages looked at for a prompt: more than a usual token budget holds."""
+
+
+def page(email: str, limit: int | None = None, before: int | None = None) -> list[Message]:
+    """The newest messages of a person, oldest first; ``before`` is a sequence number.
+
+    An answer that has no text (yet) is left out. Only messages that hold images read any.
+    """
+    messages = (
+        Message.objects.filter(conversation__email=email)
+        .exclude(Q(role=Message.Role.ASSISTANT) & Q(text=""))
+        .only("sequence", "role", "text", "blocks", "date")
+        .order_by("-sequence")
+    )
+    if before is not None:
+        messages = messages.filter(sequence__lt=before)
+    found = list(messages if limit is None else messages[:limit])
+    prefetch_related_objects([message for message in found if message.has_images], "attachments")
+    return found[::-1]
+
+
+def agent_message(message: Message) -> dict[str, Any]:
+    """A message in the contract's shape ``AgentMessage``, its blocks the very ones that came."""
+    blocks = message.content
+    if message.has_images:
+        for image in message.attachments.all():
+            blocks[image.position] = Image(image.name, image.base64)
+    return {
+        "role": message.role,
+        "content": [serialise(block) for block in blocks],
+        "date": message.date.isoformat().replace("+00:00", "Z"),
+    }
+
+
+def model_request(question: Message, blocks: Iterable[Block], prompt: Prompt, found: list[FoundChunk]) -> ModelRequest:
+    """What the model is asked: the prompt in force, the passages found, and the newest turns that fit the budget."""
+    system = fill_in(
+        prompt.system, settings.APP_NAME, timezone.localdate().isoformat(), question.conversation.email or "unknown"
+    )
+    earlier = _within_budget(
+        Message.objects.filter(conversation=question.conversation_id, sequence__lt=question.sequence)
+        .exclude(text="", role=Message.Role.ASSISTANT)
+        .exclude(status=Message.Status.STREAMING)
+        .only("role", "text", "blocks")
+        .order_by("-sequence")[:_PROMPT_ROWS],
+        settings.ENV.history_tokens,
+    )
+    return ModelRequest(
+        system=system,
+        messages=tuple(_joined([*earlier, PromptMessage("user", tuple(blocks))])),
+        passages=tuple(Passage(chunk.title, chunk.source, chunk.text) for chunk in found),
+        tools=tools.registered(),
+    )
+
+
+def _within_budget(newest_first: Iterable[Message], budget: int) -> list[PromptMessage]:
+    """As many of the newest messages as the budget of tokens holds, oldest first; no answer without its question."""
+    kept: list[PromptMessage] = []
+    for message in newest_first:
+        said = PromptMessage(
+            "assistant" if message.role == Message.Role.ASSISTANT else "user", _without_images(message)
+        )
+        budget -= estimated_tokens(words(said.blocks))
+        if budget < 0:
+            break
+        kept.insert(0, said)
+    while kept and kept[0].role == "assistant":
+        kept.pop(0)
+    return kept
+
+
+def _without_images(message: Message) -> tuple[Block, ...]:
+    """An earlier message's blocks, its images by name alone: a model that saw them once has answered."""
+    return tuple(Text(words((block,))) if isinstance(block, Image) else block for block in message.content)
+
+
+def _joined(messages: Iterable[PromptMessage]) -> list[PromptMessage]:
+    """Neighbours of one role as one message: some providers refuse two in a row, as after an answer that failed."""
+    joined: list[PromptMessage] = []
+    for message in messages:
+        if joined and joined[-1].role == message.role:
+            joined[-1] = PromptMessage(message.role, joined[-1].blocks + message.blocks)
+        else:
+            joined.append(message)
+    return joined

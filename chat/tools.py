@@ -1,0 +1,25 @@
+"""The tools that come with the agent."""
+
+import datetime
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from ccagent.database import in_database
+from chat.agent.tools import tool
+from context import search
+
+
+@tool
+async def search_context(query: str) -> str:
+    """Searches the documents this agent was given; use it when the reference passages at hand are not enough."""
+    found = await in_database(search.search, query)
+    return "\n\n".join(f"[{chunk.title}]\n{chunk.text}" for chunk in found) or "Nothing was found."
+
+
+@tool
+def current_time(time_zone: str = "UTC") -> str:
+    """The current date and time in a time zone, such as Africa/Johannesburg."""
+    try:
+        zone = ZoneInfo(time_zone)
+    except (ZoneInfoNotFoundError, ValueError):
+        return f"There is no time zone {time_zone}; names look like Europe/Berlin."
+    return datetime.datetime.now(zone).strftime("%A, %Y-%m-%d %H:%M %Z")

@@ -1,0 +1,80 @@
+"""The chat endpoints."""
+
+from typing import Any
+
+from asgiref.sync import async_to_sync
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from rest_framework.request import Request
+
+from ccagent.api.authentication import caller, identify
+from ccagent.api.body import read_json
+from ccagent.api.errors import ApiError
+from ccagent.api.throttling import ChatThrottle
+from ccagent.api.views import EnvelopeView, async_api_view, success
+from chat import history, sse, turns
+from chat.agent import errors
+from chat.serializers import ChatPrompt, PageQuery
+
+_STATUS = {errors.NotConfigured: 503, errors.Busy: 503, errors.TimedOut: 504}
+
+
+async def _started(request: HttpRequest, email: str) -> turns.Turn:
+    prompt = ChatPrompt(data=read_json(request))
+    prompt.is_valid(raise_exception=True)
+    try:
+        return await turns.start(email, **prompt.validated_data)
+    except turns.Restarting:
+        raise ApiError(503, "The agent is restarting: try again in a few seconds.", retry_after=5) from None
+
+
+def _api_error(error: errors.ProviderError) -> ApiError:
+    """A provider's failure is a bad gateway, but for the few that another try or the operator can mend."""
+    return ApiError(_STATUS.get(type(error), 502), error.sentence, error.retry_after)
+
+
+class SendMessage(EnvelopeView):
+    """``POST /api/chat/message``"""
+
+    throttle_classes = [ChatThrottle]
+
+    def post(self, request: Request) -> HttpResponse:
+        return success(async_to_sync(self._answer)(request))
+
+    async def _answer(self, request: Request) -> dict[str, Any]:
+        turn = await _started(request._request, caller(request).email)
+        try:
+            turn.message.text = await turn.answer.finished()
+        except errors.ProviderError as error:
+            raise _api_error(error) from error
+        return history.agent_message(turn.message)
+
+
+@async_api_view("POST")
+async def stream_message(request: HttpRequest) -> StreamingHttpResponse:
+    """``POST /api/chat/message/stream``"""
+    request.user = identify(request)  # type: ignore[assignment]
+    ChatThrottle().check(request)
+    turn = await _started(request, caller(request).email)
+    try:
+        await turn.answer.opened()
+    except errors.ProviderError as error:
+        raise _api_error(error) from error
+    headers = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"}
+    return StreamingHttpResponse(sse.encode(turn.answer.listen()), content_type="text/event-stream", headers=headers)
+
+
+class GetHistory(EnvelopeView):
+    """``GET /api/chat/history``"""
+
+    def get(self, request: Request) -> HttpResponse:
+        email = caller(request).email
+        if not email:
+            raise ApiError(401, "The history belongs to a person: send the X-CC-EMAIL header.")
+        query = PageQuery(data=request.query_params)
+        query.is_valid(raise_exception=True)
+        messages = history.page(email, **query.validated_data)
+        response = success([history.agent_message(message) for message in messages])
+        if messages and len(messages) == query.validated_data.get("limit"):
+            older = f"?limit={len(messages)}&before={messages[0].sequence}"
+            response["Link"] = f'<{request.build_absolute_uri(request.path)}{older}>; rel="next"'
+        return response
