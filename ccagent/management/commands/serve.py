@@ -1,4 +1,5 @@
 import asyncio
+import logging
 from typing import Any
 
 from django.conf import settings
@@ -6,17 +7,22 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import OperationalError, connections
 
 from ccagent import bootstrap
-from ccagent.embedded_postgres import EmbeddedPostgresError, server_at
+from ccagent.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError, server_at
+
+logger = logging.getLogger(__name__)
 
 
 class Command(BaseCommand):
     help = "Starts everything: database (embedded unless DATABASE_URL is set), migrations, first operator, server."
 
+    embedded: EmbeddedPostgres | None = None
+
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002
-        embedded = not settings.ENV.database_url.get_secret_value()
+        if not settings.ENV.database_url.get_secret_value():
+            self.embedded = server_at(settings.EMBEDDED_POSTGRES_DIR)
         try:
-            if embedded:
-                server_at(settings.EMBEDDED_POSTGRES_DIR).acquire()
+            if self.embedded:
+                self.embedded.acquire()
             operator = bootstrap.prepare()
         except EmbeddedPostgresError as problem:
             raise CommandError(str(problem)) from problem
@@ -28,8 +34,8 @@ class Command(BaseCommand):
         finally:
             for connection in connections.all():
                 connection.close_pool()  # type: ignore[attr-defined]
-            if embedded:
-                server_at(settings.EMBEDDED_POSTGRES_DIR).release()
+            if self.embedded:
+                self.embedded.release()
 
     def _serve(self, operator: bootstrap.Operator | None) -> None:
         # These install Twisted's reactor and load every view, which no other command needs.
@@ -41,6 +47,8 @@ class Command(BaseCommand):
             self._announce(operator)
             loop = asyncio.get_event_loop()
             tasks.append(loop.create_task(turns.look_after_orphans()))
+            if self.embedded:
+                tasks.append(loop.create_task(_keep_running(self.embedded)))
 
         tasks: list[asyncio.Task[None]] = []
         try:
@@ -51,7 +59,9 @@ class Command(BaseCommand):
                 body_limit=settings.BODY_LIMIT,
                 on_ready=ready,
                 drain=lambda: turns.drain(settings.ENV.drain_seconds),
+                # Beyond its own limit the drain stores what is left, and tells the listeners.
                 drain_seconds=settings.ENV.drain_seconds + 10,
+                proxies=0 if settings.DEV_MODE else 1,
             )
         except server.ServerError as problem:
             raise CommandError(str(problem)) from problem
@@ -66,3 +76,13 @@ class Command(BaseCommand):
             if operator.password:
                 self.stdout.write(f"  Password, shown this once: {operator.password}")
         self.stdout.flush()
+
+
+async def _keep_running(embedded: EmbeddedPostgres) -> None:
+    """Starts the embedded server again should it die."""
+    while True:
+        await asyncio.sleep(1)
+        try:
+            await asyncio.to_thread(embedded.keep_running)
+        except EmbeddedPostgresError as problem:
+            logger.error("%s", problem)

@@ -1,0 +1,167 @@
+"""What tests share: a storage folder, real servers, a fake provider, a person."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+# Before anything reads the settings. Each worker of a parallel run has a folder, and so an embedded Postgres, of its own.
+_STORAGE = tempfile.TemporaryDirectory(prefix="ccagent-tests-")
+for _name in [name for name in os.environ if name.startswith(("PROVIDER_", "ADMIN_", "APP_"))]:
+    del os.environ[_name]
+os.environ |= {"PERSISTENT_STORAGE_DIR": _STORAGE.name, "INTERNAL_API_KEY": "test-key", "DEV_MODE": "false"}
+
+import httpx2
+import psycopg
+import pytest
+
+from tests.fake_provider import FakeProvider
+
+ROOT = Path(__file__).resolve().parent.parent
+KEY = "test-key"
+
+
+@pytest.fixture(autouse=True)
+def _no_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test that would reach beyond this machine fails at once."""
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address: object) -> None:
+        if isinstance(address, tuple) and address[0] not in ("127.0.0.1", "::1", "localhost"):
+            raise AssertionError(f"A test tried to reach {address}.")
+        connect(self, address)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+class Server:
+    """``manage.py serve`` as its users run it, in a process of its own."""
+
+    def __init__(self, env: dict[str, str], log: Path) -> None:
+        self.env = env
+        self.log = log
+        self.url = f"http://127.0.0.1:{env['PORT']}"
+        self.start()
+
+    def start(self) -> None:
+        """Returns once it answers."""
+        with self.log.open("ab") as output:
+            command = [sys.executable, "manage.py", "serve"]
+            self.process = subprocess.Popen(command, cwd=ROOT, env=self.env, stdout=output, stderr=output)
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                httpx2.get(f"{self.url}/api/")
+            except httpx2.TransportError:
+                assert self.process.poll() is None, self.output
+                assert time.monotonic() < deadline, self.output
+                time.sleep(0.05)
+            else:
+                return
+
+    @property
+    def output(self) -> str:
+        """What it has printed so far."""
+        return self.log.read_text()
+
+    def client(self, email: str | None = None, key: str | None = KEY) -> httpx2.Client:
+        headers = {"X-CC-API-KEY": key, "X-CC-EMAIL": email}
+        given = {name: value for name, value in headers.items() if value is not None}
+        return httpx2.Client(base_url=self.url, headers=given, timeout=30)
+
+    def kill(self) -> None:
+        """As when the machine fails: nothing is tidied up."""
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> int:
+        """As the platform ends it; returns the exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(60)
+
+
+def free_port() -> str:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return str(taken.getsockname()[1])
+
+
+def _database_url() -> dict[str, str]:
+    """With a DATABASE_URL of the developer's, servers get a database of their own there."""
+    url = os.environ.get("DATABASE_URL")
+    if not url:
+        return {}
+    name = f"ccagent_serve_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'.encode())
+        connection.execute(f'CREATE DATABASE "{name}"'.encode())
+    return {"DATABASE_URL": psycopg.conninfo.make_conninfo(url, dbname=name)}
+
+
+Serve = Callable[..., Server]
+
+
+@pytest.fixture(scope="session")
+def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
+    """Starts a server with further variables, once for each set of them: ``serve(ALLOW_ANONYMOUS="true")``."""
+    servers: dict[tuple[tuple[str, str], ...], Server] = {}
+    database = _database_url()
+
+    def start(**variables: str) -> Server:
+        base_url = variables.get("PROVIDER_BASE_URL", "")
+        assert "PROVIDER_NAME" not in variables or "//127.0.0.1" in base_url, "no test reaches a real provider"
+        key = tuple(sorted(variables.items()))
+        if key not in servers:
+            env = os.environ | database | {"PORT": free_port(), "LOG_LEVEL": "INFO"} | variables
+            servers[key] = Server(env, tmp_path_factory.mktemp("server") / "log")
+        return servers[key]
+
+    yield start
+    for server in servers.values():
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def _provider() -> Iterator[FakeProvider]:
+    with FakeProvider() as provider:
+        yield provider
+
+
+@pytest.fixture
+def provider(_provider: FakeProvider) -> FakeProvider:
+    """The provider that ``server`` asks; forgets script and record between tests."""
+    _provider.reset()
+    return _provider
+
+
+@pytest.fixture
+def server(serve: Serve, provider: FakeProvider) -> Server:
+    """A server with a key and a model."""
+    return serve(PROVIDER_NAME="fake", PROVIDER_MODEL="fake", PROVIDER_BASE_URL=provider.base_url)
+
+
+@pytest.fixture
+def email() -> str:
+    """Somebody whom no other test knows."""
+    return f"{uuid.uuid4().hex}@example.com"
+
+
+@pytest.fixture
+def person(server: Server, email: str) -> Iterator[httpx2.Client]:
+    """Somebody in the chat window."""
+    with server.client(email) as client:
+        yield client
+
+
+def chunks(response: httpx2.Response) -> Iterator[dict[str, object]]:
+    """The events of an open stream, as they arrive."""
+    for line in response.iter_lines():
+        if line.startswith("data: "):
+            yield json.loads(line[6:])
