@@ -26,13 +26,15 @@ class Owner(NamedTuple):
     gid: int
 
 
-def server_user(*folders: Path) -> Owner | None:
-    """Whom the server runs as: the user we are (None), but for root the first folder's owner that is not root."""
+def server_user(folder: Path, data: Path) -> Owner | None:
+    """Whom the server runs as: the user we are (None), but for root the owner of the data or of the folder."""
     if os.geteuid() != 0:
         return None
-    for folder in folders:
-        if folder.exists() and (found := folder.stat()).st_uid != 0:
-            return Owner(found.st_uid, found.st_gid)
+    found = (data if data.exists() else folder).stat()
+    if found.st_uid != 0:
+        return Owner(found.st_uid, found.st_gid)
+    if data.exists():
+        raise EmbeddedPostgresError(f"Postgres refuses to run as root, who owns {data}: chown -R it to another user.")
     for name in ("postgres", "nobody"):
         with contextlib.suppress(KeyError):
             entry = pwd.getpwnam(name)
