@@ -1,15 +1,26 @@
 """The variables this project reads, each with its type, default and meaning; nothing else reads the environment."""
 
+import re
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 import psycopg
-from pydantic import Field, PositiveFloat, PositiveInt, SecretStr, StringConstraints, ValidationError, field_validator
+from django.core.exceptions import ValidationError as InvalidEmail
+from django.core.validators import validate_email
+from pydantic import AfterValidator, Field, PositiveInt, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-Rate = Annotated[str, StringConstraints(pattern=r"^([1-9]\d*/(s|sec|second|m|min|minute|h|hour|d|day))?$")]
+
+def _is_rate(value: str) -> str:
+    if value and not re.fullmatch(r"[1-9]\d*/(s|sec|second|m|min|minute|h|hour|d|day)", value):
+        raise ValueError("it must look like 30/min")
+    return value
+
+
+Rate = Annotated[str, AfterValidator(_is_rate)]
 """How often somebody may call, like ``30/min``; empty means without limit."""
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class EnvironmentProblem(Exception):
@@ -19,7 +30,9 @@ class EnvironmentProblem(Exception):
 class Environment(BaseSettings):
     """An empty variable counts as unset. Field names in capitals are the variables' names."""
 
-    model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", case_sensitive=False)
+    model_config = SettingsConfigDict(
+        env_ignore_empty=True, str_strip_whitespace=True, extra="ignore", case_sensitive=False
+    )
 
     dev_mode: bool = Field(
         False,
@@ -49,7 +62,9 @@ class Environment(BaseSettings):
         description="Signs the admin's sessions. Unset: made once by `serve` and kept in the database.",
     )
     admin_email: str = Field(
-        "admin@localhost", description="E-mail and user name of the first operator, made at the first start."
+        "admin@localhost",
+        max_length=150,
+        description="E-mail and user name of the first operator, made at the first start.",
     )
     admin_password: SecretStr = Field(
         SecretStr(""), description="The first operator's password. Unset: generated and printed once."
@@ -65,41 +80,70 @@ class Environment(BaseSettings):
     )
     provider_name: str = Field(
         "",
+        max_length=100,
         description="`google-genai`, `openai`, `anthropic`, `mistralai`, `groq`, `cohere`, `cerebras`, `xai`, or any "
         "name together with `PROVIDER_BASE_URL`. Unset with a key: `google-genai`; unset without one: offline.",
     )
-    provider_model: str = Field("", description="Model to ask. Unset: the provider's default of this project.")
+    provider_model: str = Field(
+        "", max_length=200, description="Model to ask. Unset: the provider's default of this project."
+    )
     provider_api_key: SecretStr = Field(SecretStr(""), description="The provider's API key.")
     provider_base_url: str = Field("", description="Any OpenAI-compatible endpoint, up to and including `/v1`.")
-    provider_connect_seconds: PositiveFloat = Field(5, description="Longest wait for a connection to the provider.")
-    provider_first_byte_seconds: PositiveFloat = Field(
-        30, description="Longest wait for the first token, retries included."
-    )
-    provider_stall_seconds: PositiveFloat = Field(60, description="Longest silence in the middle of an answer.")
-    provider_total_seconds: PositiveFloat = Field(600, description="Longest that one answer may take in all.")
+    provider_connect_seconds: Seconds = Field(5, description="Longest wait for a connection to the provider.")
+    provider_first_byte_seconds: Seconds = Field(30, description="Longest wait for the first token, retries included.")
+    provider_stall_seconds: Seconds = Field(60, description="Longest silence in the middle of an answer.")
+    provider_total_seconds: Seconds = Field(600, description="Longest that one answer may take in all.")
     provider_retries: int = Field(2, ge=0, le=10, description="Further tries before the first token.")
     answer_max_chars: PositiveInt = Field(200_000, description="Longest answer, in characters; it is cut there.")
     history_tokens: PositiveInt = Field(
         8000, description="Most tokens (estimated) of earlier conversation that go into a prompt."
     )
-    drain_seconds: PositiveFloat = Field(25, description="How long running answers may go on after SIGTERM.")
-    log_level: Annotated[str, StringConstraints(pattern=r"^(DEBUG|INFO|WARNING|ERROR)$")] = Field(
+    drain_seconds: Seconds = Field(25, description="How long running answers may go on after SIGTERM.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="`DEBUG`, `INFO`, `WARNING` or `ERROR`."
     )
 
     @field_validator("app_url")
     @classmethod
-    def _has_a_host(cls, value: str) -> str:
-        """Adds the scheme that the platform leaves out."""
-        url = value if "://" in value else f"https://{value}"
-        if value and not urlsplit(url).hostname:
-            raise ValueError("this is no web address")
-        return url.rstrip("/") if value else ""
+    def _as_origin(cls, value: str) -> str:
+        """Scheme, host and port; the platform may leave the scheme out."""
+        if not value:
+            return ""
+        url = urlsplit(value if "://" in value else f"https://{value}")
+        # No wildcard of Django's: it would let the agent answer to any host.
+        if url.scheme not in ("http", "https") or not re.fullmatch(r"[a-z0-9][a-z0-9.-]*", url.hostname or ""):
+            raise ValueError("it must be a web address like https://agent.example.com")
+        return f"{url.scheme}://{url.hostname}:{url.port}" if url.port else f"{url.scheme}://{url.hostname}"
+
+    @field_validator("cors_allowed_origins")
+    @classmethod
+    def _are_origins(cls, value: str) -> str:
+        origins = [origin.strip().rstrip("/") for origin in value.split(",") if origin.strip()]
+        if not all(re.fullmatch(r"[a-z][a-z0-9+.-]*://[^/?#\s]+", origin, re.IGNORECASE) for origin in origins):
+            raise ValueError("it must hold addresses like https://example.com, separated by commas")
+        return ",".join(origins)
+
+    @field_validator("admin_email")
+    @classmethod
+    def _is_email(cls, value: str) -> str:
+        try:
+            validate_email(value)
+        except InvalidEmail:
+            raise ValueError("it is no e-mail address") from None
+        return value
+
+    @field_validator("provider_api_key")
+    @classmethod
+    def _fits_a_header(cls, value: SecretStr) -> SecretStr:
+        if not re.fullmatch(r"[!-~]*", value.get_secret_value()):
+            raise ValueError("it holds a blank or a character that is not ASCII")
+        return value
 
     @field_validator("provider_base_url")
     @classmethod
     def _is_http(cls, value: str) -> str:
-        if value and not (urlsplit(value).scheme in ("http", "https") and urlsplit(value).hostname):
+        url = urlsplit(value)
+        if value and not (url.scheme in ("http", "https") and url.hostname and url.port != 0):
             raise ValueError("it must start with http:// or https://")
         return value
 
@@ -126,7 +170,17 @@ def connection_parameters(url: str) -> dict[str, Any]:
         raise ValueError("it is no database address that Postgres understands") from None
     if not parameters.get("dbname"):
         raise ValueError("it names no database")
+    if parameters.get("sslmode", "prefer") not in _SSL_MODES:
+        raise ValueError(f"its sslmode must be one of {', '.join(_SSL_MODES)}")
+    # As many as there are hosts, each of which may be left out.
+    if any(
+        port and not (port.isdecimal() and int(port) < 65536) for port in str(parameters.get("port", "")).split(",")
+    ):
+        raise ValueError("its port is no port number")
     return dict(parameters)
+
+
+_SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 
 
 # Prisma and some hosters add these for their own clients; libpq refuses a URL that holds them.
@@ -140,13 +194,14 @@ def _without_foreign_parameters(rest: str) -> str:
 
 
 def read_environment(dotenv: Path) -> Environment:
-    """Reads the environment, in development mode also ``dotenv``, whose values yield to the environment's."""
+    """Reads the environment, and in its development mode ``dotenv``, whose values yield to the environment's."""
     try:
-        if Environment(_env_file=dotenv).dev_mode:
-            return Environment(_env_file=dotenv)
-        return Environment()
+        environment = Environment()
+        return Environment(_env_file=dotenv) if environment.dev_mode else environment
     except ValidationError as error:
         raise EnvironmentProblem(_sentence(error)) from None
+    except UnicodeDecodeError:
+        raise EnvironmentProblem(f"{dotenv.name} is not UTF-8.") from None
 
 
 def _sentence(error: ValidationError) -> str:

@@ -3,8 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 
-from django.conf import settings
-
 from chat.agent.errors import BrokenAnswer, ProviderError
 
 QUIET_SECONDS = 10.0
@@ -16,7 +14,8 @@ class RunningAnswer:
     ``error`` says why an ended answer has no text, or broke off.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, max_chars: int) -> None:
+        self._max_chars = max_chars
         self.error: ProviderError | None = None
         self.ended = False
         self._pieces: list[str] = []
@@ -28,14 +27,14 @@ class RunningAnswer:
         return "".join(self._pieces)
 
     def add(self, text: str) -> None:
-        """The next piece; raises ``BrokenAnswer`` where the answer grows beyond ``ANSWER_MAX_CHARS``."""
-        limit = settings.ENV.answer_max_chars
-        self._pieces.append(text[: limit - self._length])
+        """The next piece; raises ``BrokenAnswer`` where the answer grows beyond its limit."""
+        self._pieces.append(text[: self._max_chars - self._length])
         self._length += len(text)
         self._wake()
-        if self._length > limit:
+        if self._length > self._max_chars:
             raise BrokenAnswer(
-                f"longer than {limit} characters", sentence="The answer was too long and was cut: ask for less at once."
+                f"longer than {self._max_chars} characters",
+                sentence="The answer was too long and was cut: ask for less at once.",
             )
 
     def end(self, error: ProviderError | None = None) -> None:

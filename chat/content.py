@@ -50,18 +50,21 @@ class InvalidContent(ValueError):
 
 _BLOCKS: dict[str, type[Block]] = {"text": Text, "image": Image, "file": File}
 _TYPES = {block_class: name for name, block_class in _BLOCKS.items()}
-_DATA_URL = re.compile(r"data:image/[\w.+-]+;base64,")
+_DATA_URL = re.compile(r"data:image/[\w.+-]+(?:;[\w.+-]+=[\w.+-]*)*;base64,", re.ASCII)
+MAX_BLOCKS = 1000
 
 
-def parse(value: Any) -> list[Block]:
+def parse(value: Any, path: str = "content") -> list[Block]:
     """Blocks out of decoded JSON; a plain string is one text block. Raises ``InvalidContent``."""
     if isinstance(value, str):
         value = [{"type": "text", "text": value}]
     if not isinstance(value, list):
-        raise InvalidContent("content", "must be a list of blocks, or a string.")
-    blocks = [_block(item, f"content[{index}]") for index, item in enumerate(value)]
+        raise InvalidContent(path, "must be a list of blocks, or a string.")
+    if len(value) > MAX_BLOCKS:
+        raise InvalidContent(path, f"has more than {MAX_BLOCKS} blocks.")
+    blocks = [_block(item, f"{path}[{index}]") for index, item in enumerate(value)]
     if not any(isinstance(block, Image) or block.text.strip() for block in blocks):
-        raise InvalidContent("content", "is empty: send a text, an image or a file.")
+        raise InvalidContent(path, "is empty: send a text, an image or a file.")
     return blocks
 
 
@@ -89,9 +92,10 @@ def _string(item: dict[str, Any], name: str, path: str) -> str:
 def _check_image(image: Image, path: str) -> None:
     if len(image.name) > 1000:
         raise InvalidContent(f"{path}.name", "is longer than 1,000 characters.")
-    if image.base64.startswith("data:") and not _DATA_URL.match(image.base64):
+    url = _DATA_URL.match(image.base64)
+    if image.base64.startswith("data:") and not url:
         raise InvalidContent(f"{path}.base64", "must be base64, or a data:image/…;base64,… URL.")
-    data = _DATA_URL.sub("", image.base64, count=1)
+    data = image.base64[url.end() :] if url else image.base64
     try:
         decoded = base64.b64decode(data, validate=True)
     except (binascii.Error, ValueError):

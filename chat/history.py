@@ -63,7 +63,7 @@ def model_request(question: Message, blocks: Iterable[Block], prompt: Prompt, fo
     )
     return ModelRequest(
         system=system,
-        messages=tuple(_joined([*earlier, PromptMessage("user", tuple(blocks))])),
+        messages=tuple(_joined([*earlier, PromptMessage("user", _with_words(blocks))])),
         passages=tuple(Passage(chunk.title, chunk.source, chunk.text) for chunk in found),
         tools=tools.registered(),
     )
@@ -79,7 +79,8 @@ def _within_budget(newest_first: Iterable[Message], budget: int) -> list[PromptM
         budget -= estimated_tokens(words(said.blocks))
         if budget < 0:
             break
-        kept.insert(0, said)
+        if said.blocks:
+            kept.insert(0, said)
     while kept and kept[0].role == "assistant":
         kept.pop(0)
     return kept
@@ -87,7 +88,14 @@ def _within_budget(newest_first: Iterable[Message], budget: int) -> list[PromptM
 
 def _without_images(message: Message) -> tuple[Block, ...]:
     """An earlier message's blocks, its images by name alone: a model that saw them once has answered."""
-    return tuple(Text(words((block,))) if isinstance(block, Image) else block for block in message.content)
+    return tuple(
+        Text(words((block,))) if isinstance(block, Image) else block for block in _with_words(message.content)
+    )
+
+
+def _with_words(blocks: Iterable[Block]) -> tuple[Block, ...]:
+    """Without blank texts, which providers refuse; the window sends one along with an image."""
+    return tuple(block for block in blocks if words((block,)).strip())
 
 
 def _joined(messages: Iterable[PromptMessage]) -> list[PromptMessage]:

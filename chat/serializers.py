@@ -6,6 +6,7 @@ from typing import Any
 from django.utils import timezone
 from rest_framework import serializers
 
+from ccagent.api.errors import ApiError
 from chat import content
 from chat.content import Block
 
@@ -15,10 +16,10 @@ class BlocksField(serializers.Field[list[Block], Any, list[dict[str, str]], Any]
 
     def to_internal_value(self, data: Any) -> list[Block]:
         try:
-            return content.parse(data)
+            return content.parse(data, str(self.field_name))
         except content.InvalidContent as problem:
-            # A dict key would repeat this field's own name, which the path already holds.
-            raise serializers.ValidationError(str(problem)) from None
+            # Not a ValidationError, whose sentence would get this field's name once more.
+            raise ApiError(400, str(problem)) from None
 
 
 class StrictDateTimeField(serializers.DateTimeField):

@@ -96,8 +96,8 @@ def close_turn(answer: int, outcome: dict[str, Any], tool_results: Sequence[Tool
         ToolCall.objects.bulk_create(
             ToolCall(
                 message_id=answer,
-                call_id=result.call.id,
-                name=result.call.name,
+                call_id=result.call.id[:200],
+                name=result.call.name[:200],
                 arguments=result.call.arguments,
                 result=result.content,
                 failed=result.failed,

@@ -13,7 +13,7 @@ from contextlib import aclosing
 from typing import Any
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError
+from django.db import DatabaseError, InterfaceError, OperationalError
 
 from ccagent.database import in_database
 from chat import history, live, storage
@@ -44,7 +44,7 @@ class Turn:
         self.question = question
         self.message = answer
         self.blocks = blocks
-        self.answer = RunningAnswer()
+        self.answer = RunningAnswer(settings.ENV.answer_max_chars)
         self.outcome: dict[str, Any] = {}
         self.tool_results: list[ToolResult] = []
         self._started = time.monotonic()
@@ -157,7 +157,7 @@ async def _close(turn: Turn, error: ProviderError | None) -> None:
 
 
 async def _stored(turn: Turn) -> bool:
-    """Stores the end, again and again for some seconds where the database is away; false where it stayed away."""
+    """Stores the end, again and again for some seconds where the database is away; false where that did not help."""
     for pause in (*_STORE_AGAIN, None):
         try:
             await in_database(storage.close_turn, turn.message.pk, turn.outcome, turn.tool_results)
@@ -166,6 +166,10 @@ async def _stored(turn: Turn) -> bool:
             logger.warning("The end of turn %s could not be stored yet: %s", turn.message.pk, type(error).__name__)
             if pause is not None:
                 await asyncio.sleep(pause)
+        except DatabaseError as error:
+            # Without the error's words: Postgres quotes the row in them.
+            logger.error("The end of turn %s cannot be stored: %s", turn.message.pk, type(error).__name__)
+            return False
     return False
 
 
@@ -203,3 +207,4 @@ async def drain(seconds: float) -> None:
             task.cancel()
         if late:
             await asyncio.wait(late, timeout=5)
+    await providers.close()

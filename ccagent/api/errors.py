@@ -45,6 +45,8 @@ def error_response(status: int, sentence: str = "", retry_after: float | None = 
     """The ``Error`` envelope; without a sentence, the one this project has for the status."""
     sentence = sentence or SENTENCES.get(status) or f"The request failed: {HTTPStatus(status).phrase}."
     response = JsonResponse({"success": False, "error": sentence}, status=status)
+    if status == 401:
+        response["WWW-Authenticate"] = "ApiKey"
     if retry_after is not None:
         response["Retry-After"] = str(math.ceil(retry_after))
     return response

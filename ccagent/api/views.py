@@ -6,11 +6,10 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
-from django.views.decorators.csrf import csrf_exempt
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.views import APIView
 
-from ccagent.api.errors import ApiError, error_response, handle
+from ccagent.api.errors import ApiError, error_response
 
 AsyncView = Callable[[HttpRequest], Coroutine[Any, Any, HttpResponseBase]]
 
@@ -36,6 +35,8 @@ class EnvelopeView(APIView):
     content_negotiation_class = AnyAccept
 
     def initial(self, request: Any, *args: Any, **kwargs: Any) -> None:
+        if request.method not in self.allowed_methods:
+            raise ApiError(405)
         if request.method != "OPTIONS":
             super().initial(request, *args, **kwargs)
 
@@ -46,24 +47,18 @@ class EnvelopeView(APIView):
 
 
 def async_api_view(*methods: str) -> Callable[[AsyncView], AsyncView]:
-    """What ``EnvelopeView`` is for classes, for an async function: methods, CSRF exemption, errors in the envelope."""
+    """What ``EnvelopeView`` is for classes, for an async function: its methods.
+
+    What it raises becomes an envelope in ``ApiMiddleware``.
+    """
 
     def decorate(view: AsyncView) -> AsyncView:
-        @csrf_exempt
         @functools.wraps(view)
         async def wrapped(request: HttpRequest) -> HttpResponseBase:
-            allow = ", ".join([*methods, "OPTIONS"])
-            try:
-                if request.method == "OPTIONS":
-                    response: HttpResponseBase = success(None)
-                elif request.method not in methods:
-                    raise ApiError(405)
-                else:
-                    return await view(request)
-            except Exception as error:  # the API's edge: every failure becomes an envelope, bugs are logged
-                response = handle(error)
-            if request.method == "OPTIONS" or response.status_code == 405:
-                response.headers["Allow"] = allow
+            if request.method in methods:
+                return await view(request)
+            response = success(None) if request.method == "OPTIONS" else error_response(405)
+            response["Allow"] = ", ".join([*methods, "OPTIONS"])
             return response
 
         return wrapped

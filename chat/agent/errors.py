@@ -1,5 +1,7 @@
 """Why a provider gave no answer, whatever the vendor and the library call it."""
 
+from ccagent.text import clean
+
 
 class ProviderError(Exception):
     """``sentence`` is for the person who asked, ``detail`` holds the provider's own words, for operators only."""
@@ -8,7 +10,7 @@ class ProviderError(Exception):
 
     def __init__(self, detail: str = "", *, sentence: str = "", retry_after: float | None = None) -> None:
         self.sentence = sentence or self.sentence
-        self.detail = detail[:2000]
+        self.detail = clean(detail[:2000])
         self.retry_after = retry_after
         super().__init__(self.sentence)
 

@@ -36,7 +36,8 @@ async def run(provider: Provider, request: ModelRequest) -> AsyncGenerator[Agent
                 case TextDelta():
                     texts.append(event.text)
                     yield event
-        if not calls:
+        # A model that calls tools it was not offered any more gets no further step.
+        if not calls or not request.tools:
             yield Finished(reason)
             return
         results = await asyncio.gather(*(_call(call) for call in calls))

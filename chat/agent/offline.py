@@ -27,6 +27,9 @@ class OfflineProvider:
             await asyncio.sleep(_SECONDS_PER_WORD)
         yield Finished("stop")
 
+    async def close(self) -> None:
+        """Nothing is open."""
+
 
 def _answer(request: ModelRequest) -> str:
     quotes = "\n\n".join(

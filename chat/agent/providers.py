@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
+import aiohttp
 import httpx2
 import openai
 
@@ -29,6 +30,8 @@ class Provider(Protocol):
     model: str
 
     def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]: ...
+
+    async def close(self) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,9 @@ class OpenAIProvider:
             api_key=api_key or "none",
             max_retries=retries,
             # A redirect could carry the key to another host.
-            http_client=openai.DefaultAsyncHttpxClient(follow_redirects=False, trust_env=False),
+            http_client=openai.DefaultAioHttpClient(follow_redirects=False, trust_env=False),
+            # Compression would hold small pieces back.
+            default_headers={"Accept-Encoding": "identity"},
             timeout=httpx2.Timeout(timeouts.stall, connect=timeouts.connect),
         )
 
@@ -86,34 +91,42 @@ class OpenAIProvider:
         try:
             async with asyncio.timeout(self._timeouts.first_byte) as deadline, AsyncExitStack() as stack:
                 response = await self._open(request, stack)
-                async for batch in wire.events(response.iter_bytes()):
+                async for batch in wire.events(response.aiter_raw()):
                     deadline.reschedule(None)
                     for event in batch:
                         yield event
         except TimeoutError as error:
             raise errors.TimedOut("no first token in time") from error
-        except (openai.OpenAIError, httpx2.HTTPError, httpx2.StreamError) as error:
+        except (openai.OpenAIError, httpx2.HTTPError, httpx2.StreamError, aiohttp.ClientError) as error:
             raise translate(error, self.model) from error
 
-    async def _open(self, request: ModelRequest, stack: AsyncExitStack) -> openai.AsyncAPIResponse[Any]:
+    async def close(self) -> None:
+        await self._client.close()
+
+    async def _open(self, request: ModelRequest, stack: AsyncExitStack) -> httpx2.Response:
         """The open answer. An optional field that the vendor refuses is left out for good and the call made again."""
         try:
             return await self._send(request, stack)
         except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
-            refused = {name for name in self._options if name in _words_of(error)}
+            said = _bare(_words_of(error))
+            refused = {name for name in self._options if _bare(name) in said}
             if not refused:
                 raise
             logger.info("%s refuses %s: not sent any more", self.name, ", ".join(sorted(refused)))
             self._options -= refused
             return await self._send(request, stack)
 
-    async def _send(self, request: ModelRequest, stack: AsyncExitStack) -> openai.AsyncAPIResponse[Any]:
+    async def _send(self, request: ModelRequest, stack: AsyncExitStack) -> httpx2.Response:
         body: dict[str, Any] = {"model": self.model, "messages": wire.messages(request), "stream": True}
         if request.tools:
             body["tools"] = tools.schemas(request.tools)
         body |= {name: _OPTION_VALUES[name] for name in self._options}
-        create: Any = self._client.chat.completions.with_streaming_response.create
-        return await stack.enter_async_context(create(**body))
+        # Not chat.completions.create(): it walks through every message once more, which took most of a turn's time.
+        stream = await self._client.post(
+            "/chat/completions", cast_to=object, body=body, stream=True, stream_cls=openai.AsyncStream[object]
+        )
+        stack.push_async_callback(stream.close)
+        return stream.response
 
 
 def _words_of(error: openai.APIStatusError) -> str:
@@ -121,13 +134,21 @@ def _words_of(error: openai.APIStatusError) -> str:
     return error.message if error.body is None else json.dumps(error.body, default=str)
 
 
+def _bare(text: str) -> str:
+    """Without case and underscores: some vendors write the names of fields in a way of their own."""
+    return text.replace("_", "").lower()
+
+
+_KEY_REFUSED = ("api key not valid", "incorrect api key")
 _TOO_LONG = (
     "context length",
     "context_length",
     "context window",
-    "too many tokens",
-    "prompt is too long",
+    "input token count",
     "maximum context",
+    "maximum prompt length",
+    "prompt is too long",
+    "too many tokens",
 )
 
 
@@ -150,15 +171,31 @@ def _translate_status(error: openai.APIStatusError, model: str) -> errors.Provid
         case 401 | 403:
             return errors.KeyRefused(detail)
         case 404:
-            return errors.ModelNotFound(detail, sentence=f"The model provider has no model named {model}.")
+            return _model_not_found(detail, model)
         case 429 | 503 | 529:
             return errors.Busy(detail, retry_after=_retry_after(error.response))
-        case 400 | 413 | 422 if any(words in detail.lower() for words in _TOO_LONG):
-            return errors.PromptTooLong(detail)
+        case 400 | 413 | 422:
+            return _translate_refusal(detail, model)
         case status if status >= 500:
             return errors.ProviderError(detail)
         case _:
             return errors.Refused(detail)
+
+
+def _translate_refusal(detail: str, model: str) -> errors.ProviderError:
+    """Several vendors have one status for all that they refuse: their words tell what it was."""
+    said = detail.lower()
+    if any(words in said for words in _KEY_REFUSED):
+        return errors.KeyRefused(detail)
+    if "invalid model" in said:
+        return _model_not_found(detail, model)
+    if any(words in said for words in _TOO_LONG):
+        return errors.PromptTooLong(detail)
+    return errors.Refused(detail)
+
+
+def _model_not_found(detail: str, model: str) -> errors.ModelNotFound:
+    return errors.ModelNotFound(detail, sentence=f"The model provider has no model named {model}.")
 
 
 def _retry_after(response: httpx2.Response) -> float:
@@ -203,3 +240,9 @@ def current(env: Environment) -> Provider:
     if loop not in _current:
         _current[loop] = configured(env)()
     return _current[loop]
+
+
+async def close() -> None:
+    """Closes the idle connections of this loop's provider; the process ends."""
+    if provider := _current.pop(asyncio.get_running_loop(), None):
+        await provider.close()

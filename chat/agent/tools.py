@@ -5,9 +5,12 @@ import inspect
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+
+from ccagent.text import clean
 
 logger = logging.getLogger(__name__)
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -25,7 +28,7 @@ class Tool:
     function: Callable[..., Any]
     arguments: type[BaseModel]
 
-    @property
+    @cached_property
     def schema(self) -> dict[str, Any]:
         """The tool in the shape that OpenAI-compatible endpoints take."""
         parameters = self.arguments.model_json_schema()
@@ -81,7 +84,7 @@ async def call(name: str, arguments: str) -> tuple[str, bool]:
     except Exception:  # a tool is somebody else's code; a bug in it must not end the answer
         logger.exception("The tool %s failed", name)
         return "The tool failed.", True
-    return _cut(result), False
+    return _cut(clean(result)), False
 
 
 async def _run(function: Callable[..., Any], values: dict[str, Any]) -> Any:

@@ -14,6 +14,8 @@ from chat.content import Image
 
 MAX_LINE_BYTES = 4 * 1024 * 1024
 """Longest line of an answer that is read; a provider's own lines are a few hundred bytes."""
+MAX_TOKENS = 100_000_000
+"""Most tokens that are believed of one model call."""
 
 
 def messages(request: ModelRequest) -> list[dict[str, Any]]:
@@ -103,14 +105,12 @@ class AnswerReader:
         if chunk.get("error"):
             raise BrokenAnswer(f"an error in the answer: {json.dumps(chunk['error'])[:500]}")
         self._seen = True
-        usage = chunk.get("usage")
-        if usage:
-            yield Usage(int(usage["prompt_tokens"]), int(usage.get("completion_tokens") or 0))
+        yield from _usage(chunk.get("usage"))
         choices = chunk.get("choices") or []
         if not choices:
             return
         choice = choices[0]
-        self._reason = choice.get("finish_reason") or self._reason
+        self._reason = clean(choice.get("finish_reason") or self._reason)
         delta = choice.get("delta") or ({} if self._reason else choice["delta"])
         text = _text(delta.get("content"))
         if text:
@@ -122,6 +122,14 @@ class AnswerReader:
         if not self._reason:
             raise BrokenAnswer("the answer ended without a finish_reason")
         return [*self._calls.whole(), Finished(self._reason)]
+
+
+def _usage(usage: Any) -> Iterator[Usage]:
+    """The tokens of a chunk that tells them; a count that cannot be one spoils no answer."""
+    if isinstance(usage, dict):
+        counts = [usage.get(name) or 0 for name in ("prompt_tokens", "completion_tokens")]
+        if any(counts) and all(isinstance(count, int) and 0 <= count <= MAX_TOKENS for count in counts):
+            yield Usage(*counts)
 
 
 def _text(content: Any) -> str:
@@ -143,18 +151,21 @@ class ToolCallAssembler:
 
     def add(self, piece: dict[str, Any]) -> None:
         function = piece.get("function") or {}
-        call = self._belongs_to(piece.get("id"), function.get("name"), piece.get("index"))
+        call_id = clean(piece.get("id") or "")
+        call = self._belongs_to(call_id, function.get("name"), piece.get("index"))
         if call is None:
-            call = {"id": piece.get("id"), "index": piece.get("index"), "name": "", "arguments": "", "extra": {}}
+            call = {"id": call_id, "index": piece.get("index"), "name": "", "arguments": "", "extra": {}}
             self._calls.append(call)
-        call["name"] += function.get("name") or ""
+        call["name"] = call["name"] or clean(function.get("name") or "")
         call["arguments"] += function.get("arguments") or ""
         call["extra"].update(piece.get("extra_content") or {})
 
-    def _belongs_to(self, call_id: str | None, name: str | None, index: int | None) -> dict[str, Any] | None:
+    def _belongs_to(self, call_id: str, name: str | None, index: int | None) -> dict[str, Any] | None:
         """The call that a piece continues, none if it starts one."""
         if call_id:
-            return next((call for call in self._calls if call["id"] == call_id and not name), None)
+            return next(
+                (call for call in self._calls if call["id"] == call_id and name in (None, "", call["name"])), None
+            )
         if name or not self._calls:
             return None
         same_index = [call for call in self._calls if index is not None and call["index"] == index]

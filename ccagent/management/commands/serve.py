@@ -39,13 +39,14 @@ class Command(BaseCommand):
 
     def _serve(self, operator: bootstrap.Operator | None) -> None:
         # These install Twisted's reactor and load every view, which no other command needs.
+        from daphne.server import twisted_loop as loop
+
         from ccagent import server
         from ccagent.asgi import application
         from chat import turns
 
         def ready() -> None:
             self._announce(operator)
-            loop = asyncio.get_event_loop()
             tasks.append(loop.create_task(turns.look_after_orphans()))
             if self.embedded:
                 tasks.append(loop.create_task(_keep_running(self.embedded)))
