@@ -1,10 +1,12 @@
 """Database work from async code."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from typing import ParamSpec, TypeVar
+from functools import partial
+from typing import Any, ParamSpec, TypeVar
 
+from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.db import close_old_connections
 
@@ -14,6 +16,7 @@ Result = TypeVar("Result")
 # Fewer threads than connections, so that a burst of turns leaves some to the plain views. Not Django's own
 # sync_to_async: it would run all of them on the one thread of the request that happened to start the turn.
 _executor = ThreadPoolExecutor(max(1, settings.ENV.database_pool_size - 2), thread_name_prefix="database")
+_views = ThreadPoolExecutor(200, thread_name_prefix="view")
 
 
 async def in_database(
@@ -22,6 +25,13 @@ async def in_database(
     """Runs ORM code in a thread and gives its connection back to the pool at once."""
     loop = asyncio.get_running_loop()
     return await loop.run_in_executor(_executor, lambda: _in_thread(function, *args, **kwargs))
+
+
+def in_view_thread(
+    view: Callable[Parameters, Result],
+) -> Callable[Parameters, Coroutine[Any, Any, Result]]:
+    """The synchronous view as a coroutine, in a thread of its own kind: a plain message holds one until its answer."""
+    return sync_to_async(partial(_in_thread, view), thread_sensitive=False, executor=_views)
 
 
 def _in_thread(function: Callable[Parameters, Result], *args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:

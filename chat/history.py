@@ -88,9 +88,7 @@ def _within_budget(newest_first: Iterable[Message], budget: int) -> list[PromptM
 
 def _without_images(message: Message) -> tuple[Block, ...]:
     """An earlier message's blocks, its images by name alone: a model that saw them once has answered."""
-    return tuple(
-        Text(words((block,))) if isinstance(block, Image) else block for block in _with_words(message.content)
-    )
+    return tuple(Text(words((block,))) if isinstance(block, Image) else block for block in _with_words(message.content))
 
 
 def _with_words(blocks: Iterable[Block]) -> tuple[Block, ...]:

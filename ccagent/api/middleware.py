@@ -2,13 +2,14 @@
 
 from collections.abc import Awaitable, Callable
 
-from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import resolve
 
 from ccagent.api.errors import error_response, handle
+from ccagent.database import in_view_thread
 
 _WRONG_HOST = "The agent does not answer to this host name: set APP_URL to its public address."
 
@@ -46,6 +47,6 @@ class ApiMiddleware:
 
 async def _answer(request: HttpRequest) -> HttpResponseBase:
     match = request.resolver_match = resolve(request.path_info)
-    view = match.func if iscoroutinefunction(match.func) else sync_to_async(match.func)
+    view = match.func if iscoroutinefunction(match.func) else in_view_thread(match.func)
     response: HttpResponseBase = await view(request, *match.args, **match.kwargs)
     return response

@@ -154,8 +154,10 @@ _TOO_LONG = (
 
 def translate(error: Exception, model: str) -> errors.ProviderError:
     """Our counterpart of an error of the library's or its HTTP client's."""
+    # What comes through aiohttp has this name also where the connection was refused.
+    no_connection = isinstance(error.__cause__, httpx2.ConnectTimeout)
     match error:
-        case openai.APITimeoutError() | httpx2.TimeoutException():
+        case openai.APITimeoutError() | httpx2.TimeoutException() if not no_connection:
             return errors.TimedOut(repr(error))
         case openai.APIStatusError():
             return _translate_status(error, model)

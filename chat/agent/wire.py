@@ -47,16 +47,22 @@ def _tool_call(call: ToolCallRequest) -> dict[str, Any]:
 
 
 async def events(body: AsyncIterator[bytes]) -> AsyncIterator[list[ModelEvent]]:
-    """The events of a streamed answer, those that arrived together as one list.
+    """The events of a streamed answer, those that arrived together as one list, which may be empty.
 
     The tool calls, whole, and ``Finished`` come last. Raises ``BrokenAnswer`` for whatever is no answer; a body that
     ends without a ``finish_reason`` is one that broke off.
     """
     reader = AnswerReader()
     async for lines in _lines(body):
-        batch = [event for line in lines for event in reader.read(line)]
-        if batch:
+        batch: list[ModelEvent] = []
+        try:
+            for line in lines:
+                batch.extend(reader.read(line))
+        except BrokenAnswer:
+            # What came whole before the broken line is part of the answer.
             yield batch
+            raise
+        yield batch
     yield reader.end()
 
 
@@ -65,10 +71,10 @@ async def _lines(body: AsyncIterator[bytes]) -> AsyncIterator[list[bytes]]:
     rest = b""
     async for piece in body:
         *lines, rest = (rest + piece).split(b"\n")
-        if len(rest) > MAX_LINE_BYTES:
-            raise BrokenAnswer("a line of the answer is longer than 4 MB")
         if lines:
             yield lines
+        if len(rest) > MAX_LINE_BYTES:
+            raise BrokenAnswer("a line of the answer is longer than 4 MB")
     if rest:
         yield [rest]
 
