@@ -18,7 +18,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError
 from ccagent.database import in_database
 from chat import history, live, storage
 from chat.agent import loop, providers
-from chat.agent.errors import BrokenAnswer, ProviderError, TimedOut
+from chat.agent.errors import BrokenAnswer, Fault, ProviderError, TimedOut, Unavailable
 from chat.agent.events import Finished, TextDelta, ToolResult, Usage
 from chat.agent.prompt import ModelRequest
 from chat.answer import RunningAnswer
@@ -93,13 +93,13 @@ async def _run(turn: Turn) -> None:
     except ProviderError as provider_error:
         error = provider_error
     except (OperationalError, InterfaceError) as database_error:
-        error = ProviderError(repr(database_error), sentence=_DATABASE_GONE)
+        error = Unavailable(repr(database_error), sentence=_DATABASE_GONE, retry_after=5)
     except asyncio.CancelledError:
-        error = ProviderError("the process was told to stop", sentence=_RESTARTING)
+        error = Unavailable("the process was told to stop", sentence=_RESTARTING, retry_after=5)
     except Exception as bug:
         # Nothing may leave a turn open for ever: listeners are told, and the trace is in the log.
         logger.exception("A turn failed by a bug")
-        error = ProviderError(repr(bug), sentence="Something went wrong on our side: try again.")
+        error = Fault(repr(bug))
     await _close(turn, error)
 
 
@@ -150,7 +150,7 @@ async def _close(turn: Turn, error: ProviderError | None) -> None:
         turn.outcome["status"] = Message.Status.INTERRUPTED if text else Message.Status.FAILED
         turn.outcome["error"] = f"{error.sentence} {error.detail}".strip()
     if not await _stored(turn):
-        error = error or ProviderError("the end could not be stored", sentence=_DATABASE_GONE)
+        error = error or Unavailable("the end could not be stored", sentence=_DATABASE_GONE, retry_after=5)
     turn.answer.end(error)
     del _running[turn]
     await live.publish(turn.message.conversation_id, turn.message.pk, turn.outcome["status"], text)

@@ -15,7 +15,13 @@ from chat import history, sse, turns
 from chat.agent import errors
 from chat.serializers import ChatPrompt, PageQuery
 
-_STATUS = {errors.NotConfigured: 503, errors.Busy: 503, errors.TimedOut: 504}
+_STATUS = {
+    errors.Busy: 503,
+    errors.Fault: 500,
+    errors.NotConfigured: 503,
+    errors.TimedOut: 504,
+    errors.Unavailable: 503,
+}
 
 
 async def _started(request: HttpRequest, email: str) -> turns.Turn:
@@ -28,7 +34,7 @@ async def _started(request: HttpRequest, email: str) -> turns.Turn:
 
 
 def _api_error(error: errors.ProviderError) -> ApiError:
-    """A provider's failure is a bad gateway, but for the few that another try or the operator can mend."""
+    """Why there is no answer, as HTTP; most of a provider's failures are a bad gateway."""
     return ApiError(_STATUS.get(type(error), 502), error.sentence, error.retry_after)
 
 
@@ -72,9 +78,12 @@ class GetHistory(EnvelopeView):
             raise ApiError(401, "The history belongs to a person: send the X-CC-EMAIL header.")
         query = PageQuery(data=request.query_params)
         query.is_valid(raise_exception=True)
-        messages = history.page(email, **query.validated_data)
-        response = success([history.agent_message(message) for message in messages])
-        if messages and len(messages) == query.validated_data.get("limit"):
-            older = f"?limit={len(messages)}&before={messages[0].sequence}"
+        limit, before = (query.validated_data.get(name) for name in ("limit", "before"))
+        # One more than asked for tells whether there are older ones.
+        messages = history.page(email, limit and limit + 1, before)
+        shown = messages[-limit:] if limit else messages
+        response = success([history.agent_message(message) for message in shown])
+        if len(messages) > len(shown):
+            older = f"?limit={limit}&before={shown[0].sequence}"
             response["Link"] = f'<{request.build_absolute_uri(request.path)}{older}>; rel="next"'
         return response

@@ -14,11 +14,11 @@ from rest_framework import exceptions
 logger = logging.getLogger(__name__)
 
 SENTENCES = {
-    400: "The request is malformed: check it against the API documentation.",
+    400: "The request is malformed: check its address and its headers.",
     401: "The X-CC-API-KEY header is missing or wrong: send the agent's INTERNAL_API_KEY.",
     403: "You may not do this.",
     404: "There is nothing at this address: check the path.",
-    405: "This address does not take that method: check the API documentation.",
+    405: "This address does not take that method: the Allow header names those it takes.",
     411: "The request has no body, or does not state its length: send JSON with a Content-Length header.",
     413: "The request is larger than the limit of 10 MB: send a smaller one.",
     415: "The body must be JSON: send it with Content-Type: application/json.",

@@ -51,3 +51,13 @@ class BrokenAnswer(ProviderError):
     """What came is no answer, or ended before its end."""
 
     sentence = "The model provider's answer broke off: try again."
+
+
+class Unavailable(ProviderError):
+    """No provider's fault: the database was away, or this process had to end; another try will do."""
+
+
+class Fault(ProviderError):
+    """No provider's fault: a bug of ours, whose trace is in the log."""
+
+    sentence = "Something went wrong on our side: try again, and tell the operator if it happens again."
