@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import psycopg
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
@@ -26,8 +27,8 @@ class Operator:
     password: str
 
 
-def prepare() -> Operator | None:
-    """Migrates and makes what is missing, one process at a time. The operator, where this start made one.
+def prepare() -> Operator:
+    """Migrates and makes what is missing, one process at a time; the first operator.
 
     Raises ``OperationalError`` where the database does not answer for 30 s.
     """
@@ -44,7 +45,9 @@ def _wait_for_database() -> None:
     deadline = time.monotonic() + _WAIT_SECONDS
     while True:
         try:
-            connection.ensure_connection()
+            # Not through the pool, which keeps the reason of a failure to itself.
+            with connection.wrap_database_errors:
+                psycopg.connect(**connection.get_connection_params()).close()
         except OperationalError:
             if time.monotonic() > deadline:
                 raise
@@ -64,10 +67,10 @@ def _alone() -> Iterator[None]:
             cursor.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])
 
 
-def _first_operator() -> Operator | None:
+def _first_operator() -> Operator:
     users = get_user_model()._default_manager
-    if users.filter(is_superuser=True).exists():
-        return None
+    if first := users.filter(is_superuser=True).order_by("pk").first():
+        return Operator(first.get_username(), "")
     given = settings.ENV.admin_password.get_secret_value()
     password = given or secrets.token_urlsafe(12)
     email = settings.ENV.admin_email

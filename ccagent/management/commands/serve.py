@@ -27,7 +27,8 @@ class Command(BaseCommand):
         except EmbeddedPostgresError as problem:
             raise CommandError(str(problem)) from problem
         except OperationalError as problem:
-            raise CommandError(f"The database does not answer, check DATABASE_URL: {problem}") from problem
+            reason = " ".join(str(problem).split())
+            raise CommandError(f"The database does not answer, check DATABASE_URL: {reason}") from problem
         connections.close_all()
         try:
             self._serve(operator)
@@ -37,7 +38,7 @@ class Command(BaseCommand):
             if self.embedded:
                 self.embedded.release()
 
-    def _serve(self, operator: bootstrap.Operator | None) -> None:
+    def _serve(self, operator: bootstrap.Operator) -> None:
         # These install Twisted's reactor and load every view, which no other command needs.
         from daphne.server import twisted_loop as loop
 
@@ -67,15 +68,14 @@ class Command(BaseCommand):
         except server.ServerError as problem:
             raise CommandError(str(problem)) from problem
 
-    def _announce(self, operator: bootstrap.Operator | None) -> None:
+    def _announce(self, operator: bootstrap.Operator) -> None:
         address = settings.ENV.app_url or f"http://localhost:{settings.ENV.port}"
         self.stdout.write(f"{settings.APP_NAME} is ready.")
         self.stdout.write(f"  API    {address}/api/chat/message")
         self.stdout.write(f"  Admin  {address}/admin/")
-        if operator:
-            self.stdout.write(f"  Operator: {operator.name}")
-            if operator.password:
-                self.stdout.write(f"  Password, shown this once: {operator.password}")
+        self.stdout.write(f"  Operator: {operator.name}")
+        if operator.password:
+            self.stdout.write(f"  Password, shown this once: {operator.password}")
         self.stdout.flush()
 
 
