@@ -1,8 +1,5 @@
 """The chat endpoints."""
 
-from typing import Any
-
-from asgiref.sync import async_to_sync
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from rest_framework.request import Request
 
@@ -24,11 +21,13 @@ _STATUS = {
 }
 
 
-async def _started(request: HttpRequest, email: str) -> turns.Turn:
+async def _started(request: HttpRequest) -> turns.Turn:
+    request.user = identify(request)  # type: ignore[assignment]
+    ChatThrottle().check(request)
     prompt = ChatPrompt(data=read_json(request))
     prompt.is_valid(raise_exception=True)
     try:
-        return await turns.start(email, **prompt.validated_data)
+        return await turns.start(caller(request).email, **prompt.validated_data)
     except turns.Restarting:
         raise ApiError(503, "The agent is restarting: try again in a few seconds.", retry_after=5) from None
 
@@ -38,29 +37,21 @@ def _api_error(error: errors.ProviderError) -> ApiError:
     return ApiError(_STATUS.get(type(error), 502), error.sentence, error.retry_after)
 
 
-class SendMessage(EnvelopeView):
+@async_api_view("POST")
+async def send_message(request: HttpRequest) -> HttpResponse:
     """``POST /api/chat/message``"""
-
-    throttle_classes = [ChatThrottle]
-
-    def post(self, request: Request) -> HttpResponse:
-        return success(async_to_sync(self._answer)(request))
-
-    async def _answer(self, request: Request) -> dict[str, Any]:
-        turn = await _started(request._request, caller(request).email)
-        try:
-            turn.message.text = await turn.answer.finished()
-        except errors.ProviderError as error:
-            raise _api_error(error) from error
-        return history.agent_message(turn.message)
+    turn = await _started(request)
+    try:
+        turn.message.text = await turn.answer.finished()
+    except errors.ProviderError as error:
+        raise _api_error(error) from error
+    return success(history.agent_message(turn.message))
 
 
 @async_api_view("POST")
 async def stream_message(request: HttpRequest) -> StreamingHttpResponse:
     """``POST /api/chat/message/stream``"""
-    request.user = identify(request)  # type: ignore[assignment]
-    ChatThrottle().check(request)
-    turn = await _started(request, caller(request).email)
+    turn = await _started(request)
     try:
         await turn.answer.opened()
     except errors.ProviderError as error:

@@ -11,19 +11,25 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import quote, urlsplit
 
-# Before anything reads the settings. Each worker of a parallel run has a folder, and so an embedded Postgres, of its own.
+# Before anything reads the settings. Each worker of a parallel run has a folder, and so a Postgres, of its own.
 _STORAGE = tempfile.TemporaryDirectory(prefix="ccagent-tests-")
 for _name in [name for name in os.environ if name.startswith(("PROVIDER_", "ADMIN_", "APP_"))]:
     del os.environ[_name]
 os.environ |= {"PERSISTENT_STORAGE_DIR": _STORAGE.name, "INTERNAL_API_KEY": "test-key", "DEV_MODE": "false"}
+# Not in pyproject.toml, where pytest-django would find it before this file is read.
+os.environ["DJANGO_SETTINGS_MODULE"] = "ccagent.settings"
 
+import django
 import httpx2
 import psycopg
 import pytest
 
+from ccagent.embedded_postgres import server_at
 from tests.fake_provider import FakeProvider
 
+django.setup()
 ROOT = Path(__file__).resolve().parent.parent
 KEY = "test-key"
 
@@ -71,6 +77,14 @@ class Server:
         """What it has printed so far."""
         return self.log.read_text()
 
+    @property
+    def database_url(self) -> str:
+        """Where its database is, which then runs until the tests end."""
+        if url := self.env.get("DATABASE_URL"):
+            return url
+        details = server_at(Path(self.env["PERSISTENT_STORAGE_DIR"]) / "postgres").acquire()
+        return f"postgresql://{details.user}:{details.password}@/ccagent?host={quote(details.host)}&port={details.port}"
+
     def client(self, email: str | None = None, key: str | None = KEY) -> httpx2.Client:
         headers = {"X-CC-API-KEY": key, "X-CC-EMAIL": email}
         given = {name: value for name, value in headers.items() if value is not None}
@@ -102,7 +116,7 @@ def _database_url() -> dict[str, str]:
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'.encode())
         connection.execute(f'CREATE DATABASE "{name}"'.encode())
-    return {"DATABASE_URL": psycopg.conninfo.make_conninfo(url, dbname=name)}
+    return {"DATABASE_URL": urlsplit(url)._replace(path=f"/{name}").geturl()}
 
 
 Serve = Callable[..., Server]

@@ -58,6 +58,7 @@ async def app(scope, receive, send):
         await answer(send, b"end", start=False)
     elif action == "flood":
         await answer(send, b"", more=True)
+        await asyncio.sleep(0.05)
         for number in range(40):
             await answer(send, b"%d," % number * 100000, more=True, start=False)
         await answer(send, b"", start=False)

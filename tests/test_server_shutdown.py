@@ -261,8 +261,7 @@ def test_a_websocket_is_told_that_the_server_goes_away_and_may_answer(served: Se
         with pytest.raises(TimeoutError):  # the server waits a moment for ours
             connection.recv(1)
         connection.sendall(b"\x88\x82\0\0\0\0\x03\xe9")
-        assert connection.recv(1) == b""
-    served.end()
+        served.end()
 
 
 def test_a_port_in_use_is_one_sentence(served: Served) -> None:
