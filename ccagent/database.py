@@ -46,7 +46,7 @@ def _in_turn(asked_at: float, work: Callable[[], Result]) -> Result:
 def in_view_thread(
     view: Callable[Parameters, Result],
 ) -> Callable[Parameters, Coroutine[Any, Any, Result]]:
-    """The synchronous view as a coroutine, in a thread of its own kind: a plain message holds one until its answer."""
+    """The synchronous view as a coroutine, in a thread of its own kind."""
     return sync_to_async(partial(_in_thread, view), thread_sensitive=False, executor=_views)
 
 

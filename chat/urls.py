@@ -3,7 +3,7 @@ from django.urls import path
 from chat import views
 
 urlpatterns = [
-    path("message", views.send_message),
-    path("message/stream", views.stream_message),
+    path("message", views.SendMessage.as_view()),
+    path("message/stream", views.StreamMessage.as_view()),
     path("history", views.GetHistory.as_view()),
 ]

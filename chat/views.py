@@ -1,13 +1,13 @@
 """The chat endpoints."""
 
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
 from rest_framework.request import Request
 
-from ccagent.api.authentication import caller, identify
+from ccagent.api.authentication import caller
 from ccagent.api.body import read_json
 from ccagent.api.errors import ApiError
 from ccagent.api.throttling import ChatThrottle
-from ccagent.api.views import EnvelopeView, async_api_view, success
+from ccagent.api.views import AsyncEnvelopeView, EnvelopeView, success
 from chat import history, sse, turns
 from chat.agent import errors
 from chat.serializers import ChatPrompt, PageQuery
@@ -21,10 +21,8 @@ _STATUS = {
 }
 
 
-async def _started(request: HttpRequest) -> turns.Turn:
-    request.user = identify(request)  # type: ignore[assignment]
-    ChatThrottle().check(request)
-    prompt = ChatPrompt(data=read_json(request))
+async def _started(request: Request) -> turns.Turn:
+    prompt = ChatPrompt(data=read_json(request._request))
     prompt.is_valid(raise_exception=True)
     try:
         return await turns.start(caller(request).email, **prompt.validated_data)
@@ -37,27 +35,35 @@ def _api_error(error: errors.ProviderError) -> ApiError:
     return ApiError(_STATUS.get(type(error), 502), error.sentence, error.retry_after)
 
 
-@async_api_view("POST")
-async def send_message(request: HttpRequest) -> HttpResponse:
+class SendMessage(AsyncEnvelopeView):
     """``POST /api/chat/message``"""
-    turn = await _started(request)
-    try:
-        turn.message.text = await turn.answer.finished()
-    except errors.ProviderError as error:
-        raise _api_error(error) from error
-    return success(history.agent_message(turn.message))
+
+    throttle_classes = [ChatThrottle]
+
+    async def post(self, request: Request) -> HttpResponse:
+        turn = await _started(request)
+        try:
+            turn.message.text = await turn.answer.finished()
+        except errors.ProviderError as error:
+            raise _api_error(error) from error
+        return success(history.agent_message(turn.message))
 
 
-@async_api_view("POST")
-async def stream_message(request: HttpRequest) -> StreamingHttpResponse:
+class StreamMessage(AsyncEnvelopeView):
     """``POST /api/chat/message/stream``"""
-    turn = await _started(request)
-    try:
-        await turn.answer.opened()
-    except errors.ProviderError as error:
-        raise _api_error(error) from error
-    headers = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"}
-    return StreamingHttpResponse(sse.encode(turn.answer.listen()), content_type="text/event-stream", headers=headers)
+
+    throttle_classes = [ChatThrottle]
+
+    async def post(self, request: Request) -> StreamingHttpResponse:
+        turn = await _started(request)
+        try:
+            await turn.answer.opened()
+        except errors.ProviderError as error:
+            raise _api_error(error) from error
+        headers = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"}
+        return StreamingHttpResponse(
+            sse.encode(turn.answer.listen()), content_type="text/event-stream", headers=headers
+        )
 
 
 class GetHistory(EnvelopeView):

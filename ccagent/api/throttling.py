@@ -5,8 +5,6 @@ from typing import Any
 from django.conf import settings
 from rest_framework.throttling import SimpleRateThrottle
 
-from ccagent.api.errors import ApiError
-
 
 class CallerThrottle(SimpleRateThrottle):
     """Counts per e-mail, per address for somebody without one."""
@@ -17,11 +15,6 @@ class CallerThrottle(SimpleRateThrottle):
     def get_cache_key(self, request: Any, view: Any) -> str:  # noqa: ARG002
         who = request.user.email or self.get_ident(request)
         return f"throttle:{self.scope}:{who}"
-
-    def check(self, request: Any) -> None:
-        """For views that are not DRF's; raises ``ApiError`` 429."""
-        if not self.allow_request(request, None):  # type: ignore[arg-type]
-            raise ApiError(429, retry_after=self.wait() or 1)
 
 
 class ChatThrottle(CallerThrottle):
