@@ -47,7 +47,7 @@ LOG_BYTES = 10_000_000
 SERVER_SETTINGS = {
     "listen_addresses": "",
     "port": str(PORT),
-    "max_connections": "50",
+    "max_connections": "100",
     "shared_buffers": "64MB",
     "max_parallel_workers_per_gather": "0",
     "max_parallel_maintenance_workers": "0",

@@ -1,6 +1,8 @@
 """The variables this project reads, each with its type, default and meaning; nothing else reads the environment."""
 
+import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -8,7 +10,8 @@ from urllib.parse import urlsplit
 import psycopg
 from django.core.exceptions import ValidationError as InvalidEmail
 from django.core.validators import validate_email
-from pydantic import AfterValidator, Field, PositiveInt, SecretStr, ValidationError, field_validator
+from dotenv import dotenv_values
+from pydantic import AfterValidator, Field, PositiveInt, PrivateAttr, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -75,6 +78,12 @@ class Environment(BaseSettings):
         "Unset: an embedded Postgres runs in the storage folder.",
     )
     database_pool_size: PositiveInt = Field(10, description="Most connections one process opens to Postgres.")
+    redis_url: SecretStr = Field(
+        SecretStr(""),
+        description="`redis://user:password@host:port/0`, or `rediss://` with TLS: several processes then count "
+        "`CHAT_RATE` and `CONTEXT_RATE` together and show each other's answers as they grow. "
+        "Unset: each for itself.",
+    )
     persistent_storage_dir: Path | None = Field(
         None, description="Folder that outlives a restart; holds the embedded Postgres. Unset: `./var`."
     )
@@ -89,11 +98,21 @@ class Environment(BaseSettings):
     )
     provider_api_key: SecretStr = Field(SecretStr(""), description="The provider's API key.")
     provider_base_url: str = Field("", description="Any OpenAI-compatible endpoint, up to and including `/v1`.")
+    fallback_models: str = Field(
+        "",
+        description="Comma-separated models to ask when `PROVIDER_MODEL` gives no answer, each a `model` of the same "
+        "provider or a `provider:model` with its key in `FALLBACK_API_KEY_<PROVIDER>`, like "
+        "`FALLBACK_API_KEY_GOOGLE_GENAI`; a provider of another name has its address in "
+        "`FALLBACK_BASE_URL_<PROVIDER>`.",
+    )
     provider_connect_seconds: Seconds = Field(5, description="Longest wait for a connection to the provider.")
-    provider_first_byte_seconds: Seconds = Field(30, description="Longest wait for the first token, retries included.")
+    provider_first_byte_seconds: Seconds = Field(
+        30, description="Longest wait for the first token, retries and fallback models included."
+    )
     provider_stall_seconds: Seconds = Field(60, description="Longest silence in the middle of an answer.")
     provider_total_seconds: Seconds = Field(600, description="Longest that one answer may take in all.")
     provider_retries: int = Field(2, ge=0, le=10, description="Further tries before the first token.")
+    max_running_turns: PositiveInt = Field(4, description="Most answers in the making at once for one e-mail.")
     answer_max_chars: PositiveInt = Field(200_000, description="Longest answer, in characters; it is cut there.")
     history_tokens: PositiveInt = Field(
         8000, description="Most tokens (estimated) of earlier conversation that go into a prompt."
@@ -102,6 +121,12 @@ class Environment(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="`DEBUG`, `INFO`, `WARNING` or `ERROR`."
     )
+
+    _by_provider: dict[str, str] = PrivateAttr(default_factory=lambda: _fallback_variables(os.environ))
+
+    def fallback_variable(self, name: str) -> str:
+        """One of the variables that have a provider's name in their own; empty where it is unset."""
+        return self._by_provider.get(name, "").strip()
 
     @field_validator("app_url")
     @classmethod
@@ -135,17 +160,22 @@ class Environment(BaseSettings):
     @field_validator("provider_api_key")
     @classmethod
     def _fits_a_header(cls, value: SecretStr) -> SecretStr:
-        if not re.fullmatch(r"[!-~]*", value.get_secret_value()):
-            raise ValueError("it holds a blank or a character that is not ASCII")
+        check_key(value.get_secret_value())
         return value
 
     @field_validator("provider_base_url")
     @classmethod
     def _is_http(cls, value: str) -> str:
-        url = urlsplit(value)
-        if value and not (url.scheme in ("http", "https") and url.hostname and url.port != 0):
-            raise ValueError("it must start with http:// or https://")
+        check_base_url(value)
         return value
+
+    @field_validator("fallback_models")
+    @classmethod
+    def _are_models(cls, value: str) -> str:
+        entries = [entry.strip() for entry in value.split(",") if entry.strip()]
+        if not all(re.fullmatch(r"[^\s:]{1,100}:\S{1,200}|[^\s:]{1,200}", entry) for entry in entries):
+            raise ValueError("it must look like small-model, openai:other-model")
+        return ",".join(entries)
 
     @field_validator("database_url")
     @classmethod
@@ -153,6 +183,29 @@ class Environment(BaseSettings):
         if value.get_secret_value():
             connection_parameters(value.get_secret_value())
         return value
+
+    @field_validator("redis_url")
+    @classmethod
+    def _is_redis(cls, value: SecretStr) -> SecretStr:
+        if value.get_secret_value():
+            _check_redis(value.get_secret_value())
+        return value
+
+
+def check_key(value: str) -> None:
+    if not re.fullmatch(r"[!-~]*", value):
+        raise ValueError("it holds a blank or a character that is not ASCII")
+
+
+def check_base_url(value: str) -> None:
+    url = urlsplit(value)
+    if value and not (url.scheme in ("http", "https") and url.hostname and url.port != 0):
+        raise ValueError("it must start with http:// or https://")
+
+
+def _fallback_variables(variables: Mapping[str, str | None]) -> dict[str, str]:
+    prefixes = ("FALLBACK_API_KEY_", "FALLBACK_BASE_URL_")
+    return {name: value for name, value in variables.items() if name.startswith(prefixes) and value}
 
 
 def connection_parameters(url: str) -> dict[str, Any]:
@@ -193,11 +246,32 @@ def _without_foreign_parameters(rest: str) -> str:
     return f"{address}?{'&'.join(kept)}" if kept else address
 
 
+def _check_redis(address: str) -> None:
+    """Raises ``ValueError`` without quoting the address, which holds a password."""
+    # Only who uses Redis pays for its library.
+    from redis import ConnectionPool, RedisError
+
+    if not address.startswith(("redis://", "rediss://")):
+        raise ValueError("it must start with redis:// or rediss://")
+    try:
+        url = urlsplit(address)
+        ConnectionPool.from_url(address).make_connection()
+    except (TypeError, ValueError, RedisError):
+        raise ValueError("it is no address of a Redis server") from None
+    if not url.hostname:
+        raise ValueError("it names no host")
+    if not re.fullmatch(r"(/\d*)?", url.path):
+        raise ValueError("its database is no number")
+
+
 def read_environment(dotenv: Path) -> Environment:
     """Reads the environment, and in its development mode ``dotenv``, whose values yield to the environment's."""
     try:
         environment = Environment()
-        return Environment(_env_file=dotenv) if environment.dev_mode else environment
+        if environment.dev_mode:
+            environment = Environment(_env_file=dotenv)
+            environment._by_provider = _fallback_variables(dotenv_values(dotenv)) | environment._by_provider
+        return environment
     except ValidationError as error:
         raise EnvironmentProblem(_sentence(error)) from None
     except UnicodeDecodeError:

@@ -211,6 +211,8 @@ class Request(WebRequest):
         elif status == HTTPStatus.INTERNAL_SERVER_ERROR:
             body = "The server could not answer: try again later."
         headers, content = error_answer(self.uri, body)
+        if status == HTTPStatus.SERVICE_UNAVAILABLE:
+            headers.append((b"Retry-After", b"5"))
         self._response_started = False
         self.responseHeaders = Headers()
         self.handle_reply({"type": "http.response.start", "status": status, "headers": headers})

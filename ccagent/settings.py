@@ -1,7 +1,9 @@
 """Django's settings, grouped by concern; every value that may differ comes from ``ccagent.environment``."""
 
+import hashlib
 import secrets
 from pathlib import Path
+from socket import gethostname
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -127,7 +129,7 @@ def _database() -> dict[str, Any]:
             ("port", "port"),
         )
     }
-    options = {"connect_timeout": "3", "tcp_user_timeout": "10000", **parameters, "pool": _POOL}
+    options = {"connect_timeout": "3", "tcp_user_timeout": "3000", **parameters, "pool": _POOL}
     return {"ENGINE": "django.db.backends.postgresql", **named, "OPTIONS": options, **common}
 
 
@@ -152,8 +154,47 @@ CORS_ALLOW_ALL_ORIGINS = not CORS_ALLOWED_ORIGINS
 CORS_ALLOW_HEADERS = ["content-type", "authorization", "x-cc-api-key", "x-cc-email"]
 CORS_EXPOSE_HEADERS = ["link", "retry-after"]
 
-# --- Live view ------------------------------------------------------------------------------------------------------
-CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+# --- What processes share: who watches an answer, how often somebody called -------------------------------------------
+_REDIS_URL = ENV.redis_url.get_secret_value()
+_REDIS_TIMEOUTS = {"socket_connect_timeout": 0.5, "socket_timeout": 0.5}
+
+
+def _redis_prefix() -> str:
+    """The same for processes with the same database; other agents may use the same Redis."""
+    database = DATABASES["default"]
+    # Processes that share an embedded Postgres are on one machine.
+    place = [database[key] for key in ("HOST", "PORT", "NAME")] if "HOST" in database else [gethostname(), STORAGE_DIR]
+    return f"ccagent-{hashlib.sha256(repr(place).encode()).hexdigest()[:12]}"
+
+
+CHANNEL_LAYERS: dict[str, Any]
+CACHES: dict[str, Any]
+if _REDIS_URL:
+    # Of the two layers of channels_redis the one that leaves nothing in Redis for a process that died, and whose
+    # listeners outlive a restart of Redis.
+    CHANNEL_LAYERS = {
+        "default": {
+            "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+            "CONFIG": {"hosts": [{"address": _REDIS_URL, **_REDIS_TIMEOUTS}], "prefix": _redis_prefix()},
+        }
+    }
+    CACHES = {
+        "default": {
+            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "LOCATION": [_REDIS_URL],
+            "KEY_PREFIX": _redis_prefix(),
+            "OPTIONS": _REDIS_TIMEOUTS,
+        }
+    }
+else:
+    CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+    CACHES = {
+        "default": {
+            "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+            # Django's 300 would forget the counts of the 151st person.
+            "OPTIONS": {"MAX_ENTRIES": 20_000},
+        }
+    }
 
 # --- Pages and files ------------------------------------------------------------------------------------------------
 LANGUAGE_CODE = "en"
@@ -177,6 +218,10 @@ LOGGING = {
         "django": {"handlers": [], "propagate": True},
         # The access log has a line for each answer already.
         "django.request": {"level": "ERROR"},
+        # Scanners try host names all day long.
+        "django.security.DisallowedHost": {"level": "CRITICAL"},
+        # It writes a trace every second while Redis is away; `ccagent.outage` says it in a line.
+        "channels_redis": {"level": "CRITICAL"},
         "httpx2": {"level": "WARNING"},
         "openai": {"level": "WARNING"},
         "psycopg.pool": {"level": "ERROR"},

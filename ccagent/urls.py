@@ -11,7 +11,7 @@ admin.site.site_url = None
 urlpatterns: list[URLPattern | URLResolver] = [
     path("api/chat/", include("chat.urls")),
     path("api/context/", include("context.urls")),
-    re_path(r"^api/", not_found),
+    re_path(r"^api(?:/|$)", not_found),
     path("admin/", admin.site.urls),
     path("", RedirectView.as_view(pattern_name="admin:index")),
 ]

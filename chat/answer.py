@@ -2,10 +2,27 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Protocol
 
-from chat.agent.errors import BrokenAnswer, ProviderError
+from ccagent.database import in_database
+from chat.agent.errors import BrokenAnswer, ProviderError, Unavailable
+from chat.models import Message
 
 QUIET_SECONDS = 10.0
+LOOK_SECONDS = 1.0
+
+
+class Answer(Protocol):
+    """What somebody who waits for an answer can do. All three raise ``ProviderError`` for one that broke off."""
+
+    async def opened(self) -> None:
+        """Waits for the first piece, or the end without one."""
+
+    def listen(self) -> AsyncIterator[str]:
+        """The text from its start, as it comes; an empty string after 10 s of quiet."""
+
+    async def finished(self) -> str:
+        """The whole text."""
 
 
 class RunningAnswer:
@@ -77,10 +94,56 @@ class RunningAnswer:
             return True
         return False
 
-    async def finished(self) -> str:
-        """The whole answer; raises ``ProviderError``."""
+    async def over(self) -> None:
+        """Waits for the end, whatever it is."""
         while not self.ended:
             await self._changed.wait()
+
+    async def finished(self) -> str:
+        """The whole answer; raises ``ProviderError``."""
+        await self.over()
         if self.error:
             raise self.error
         return self.text
+
+
+class StoredAnswer:
+    """An answer that another process makes or made, heard out of its stored text, a second or so behind."""
+
+    def __init__(self, message: Message) -> None:
+        self._message = message
+
+    async def opened(self) -> None:
+        while self._message.status == Message.Status.STREAMING and not self._message.text:
+            await self._look_again()
+        if not self._message.text:
+            self._raise_what_went_wrong()
+
+    async def listen(self) -> AsyncIterator[str]:
+        seen, quiet = 0, 0.0
+        while True:
+            if new := self._message.text[seen:]:
+                seen, quiet = seen + len(new), 0
+                yield new
+            if self._message.status != Message.Status.STREAMING:
+                break
+            await self._look_again()
+            quiet += LOOK_SECONDS
+            if quiet >= QUIET_SECONDS:
+                quiet = 0
+                yield ""
+        self._raise_what_went_wrong()
+
+    async def finished(self) -> str:
+        while self._message.status == Message.Status.STREAMING:
+            await self._look_again()
+        self._raise_what_went_wrong()
+        return self._message.text
+
+    async def _look_again(self) -> None:
+        await asyncio.sleep(LOOK_SECONDS)
+        await in_database(self._message.refresh_from_db, fields=["text", "status"])
+
+    def _raise_what_went_wrong(self) -> None:
+        if self._message.status in (Message.Status.INTERRUPTED, Message.Status.FAILED):
+            raise Unavailable(sentence="The answer broke off: ask again.")

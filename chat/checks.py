@@ -5,20 +5,27 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Warning, register
 
-from chat.agent import providers
+from chat.agent import configuration
 from chat.agent.errors import NotConfigured
 
 
-def provider_problem() -> str:
-    """One sentence for the operator where the settings name no usable provider, else nothing."""
+def provider_problems() -> list[CheckMessage]:
+    """A sentence for the operator where the settings name no usable provider, and for each fallback that is none."""
+    found: list[CheckMessage] = []
     try:
-        providers.configured(settings.ENV)
+        configuration.configured(settings.ENV)
     except NotConfigured as problem:
-        return problem.sentence
-    return ""
+        found.append(Warning(problem.sentence, hint="Until then every message gets this sentence.", id="chat.W001"))
+    for mistake in configuration.fallbacks(settings.ENV)[1]:
+        found.append(Warning(mistake.sentence, hint="Until then this model is not asked.", id="chat.W002"))
+    return found
+
+
+def provider_problem() -> str:
+    """The first of these sentences, or nothing."""
+    return next((problem.msg for problem in provider_problems()), "")
 
 
 @register()
 def check_provider(**_: Any) -> list[CheckMessage]:
-    problem = provider_problem()
-    return [Warning(problem, hint="Until then every message gets this sentence.", id="chat.W001")] if problem else []
+    return provider_problems()

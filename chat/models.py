@@ -60,6 +60,7 @@ class Message(models.Model):
     class Status(models.TextChoices):
         STREAMING = "streaming"
         COMPLETE = "complete"
+        STOPPED = "stopped"
         INTERRUPTED = "interrupted"
         FAILED = "failed"
 
@@ -72,6 +73,9 @@ class Message(models.Model):
     date = models.DateTimeField(help_text="The sender's clock.")
     created_at = models.DateTimeField(auto_now_add=True)
     heartbeat_at = models.DateTimeField(null=True, editable=False)
+    stop_requested = models.BooleanField(default=False, editable=False)
+    idempotency_key = models.CharField(max_length=255, blank=True, editable=False)
+    request_digest = models.CharField(max_length=64, blank=True, editable=False)
 
     prompt = models.ForeignKey(Prompt, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     provider = models.CharField(max_length=100, blank=True)
@@ -79,6 +83,7 @@ class Message(models.Model):
     finish_reason = models.CharField(max_length=50, blank=True)
     prompt_tokens = models.PositiveIntegerField(null=True, blank=True)
     completion_tokens = models.PositiveIntegerField(null=True, blank=True)
+    tokens_estimated = models.BooleanField(default=False, help_text="The provider counted no tokens, or not all.")
     first_token_ms = models.PositiveIntegerField("time to first token (ms)", null=True, blank=True)
     total_ms = models.PositiveIntegerField("time to the end (ms)", null=True, blank=True)
     passages = models.JSONField(default=list, blank=True, help_text="The context passages this answer was given.")
@@ -88,9 +93,14 @@ class Message(models.Model):
         ordering = ["conversation", "sequence"]
         constraints = [
             models.UniqueConstraint(fields=["conversation", "sequence"], name="message_sequence"),
+            models.UniqueConstraint(
+                fields=["conversation", "idempotency_key"],
+                condition=~Q(idempotency_key=""),
+                name="message_idempotency_key",
+            ),
         ]
         indexes = [
-            models.Index(fields=["heartbeat_at"], condition=Q(status="streaming"), name="streaming_messages"),
+            models.Index(fields=["conversation"], condition=Q(status="streaming"), name="streaming_messages"),
         ]
 
     def __str__(self) -> str:

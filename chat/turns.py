@@ -17,11 +17,11 @@ from django.db import DatabaseError, InterfaceError, OperationalError
 
 from ccagent.database import in_database
 from chat import history, live, storage
-from chat.agent import loop, providers
-from chat.agent.errors import BrokenAnswer, Fault, ProviderError, TimedOut, Unavailable
-from chat.agent.events import Finished, TextDelta, ToolResult, Usage
-from chat.agent.prompt import ModelRequest
-from chat.answer import RunningAnswer
+from chat.agent import attempts, configuration
+from chat.agent.errors import Fault, ProviderError, Stopped, TimedOut, Unavailable
+from chat.agent.events import AgentEvent, Asked, Finished, TextDelta, ToolResult, Usage
+from chat.agent.prompt import ModelRequest, estimated_usage
+from chat.answer import Answer, RunningAnswer, StoredAnswer
 from chat.content import Block, plain_text
 from chat.models import Message, Prompt
 from context.search import search
@@ -29,7 +29,8 @@ from context.search import search
 logger = logging.getLogger(__name__)
 
 SAVE_SECONDS = 1.0
-ORPHAN_SECONDS = 10.0
+ORPHAN_SECONDS = 5.0
+_NEXT_LOOK_SECONDS = 0.5
 # Waits between the tries to store an end, in seconds: long enough for Postgres to restart.
 _STORE_AGAIN = (0.2, 0.5, 1, 2, 4, 8, 8)
 
@@ -40,17 +41,30 @@ _RESTARTING = "The agent is restarting: try again in a few seconds."
 class Turn:
     """A question, its answer in the making, and what will be stored of it."""
 
-    def __init__(self, question: Message, answer: Message, blocks: Sequence[Block]) -> None:
-        self.question = question
-        self.message = answer
+    def __init__(self, opened: storage.OpenedTurn, blocks: Sequence[Block]) -> None:
+        self.question = opened.question
+        self.message = opened.answer
+        self.waits = opened.waits
         self.blocks = blocks
         self.answer = RunningAnswer(settings.ENV.answer_max_chars)
         self.outcome: dict[str, Any] = {}
         self.tool_results: list[ToolResult] = []
+        self.work = _in_background(_answer_in_time(self))
+        self._stopped = False
         self._started = time.monotonic()
 
     def milliseconds(self) -> int:
         return int((time.monotonic() - self._started) * 1000)
+
+    @property
+    def is_stopped(self) -> bool:
+        """Somebody asked for an end, which is none of a failure."""
+        return self._stopped
+
+    def stop(self) -> None:
+        """Ends the answer with what it has; the provider's connection is closed at once."""
+        self._stopped = True
+        self.work.cancel()
 
 
 class Restarting(Exception):
@@ -62,19 +76,46 @@ _tasks: dict[str, asyncio.Task[None]] = {}
 _draining = False
 
 
-async def start(email: str, blocks: Sequence[Block], date: datetime.datetime) -> Turn:
-    """Stores the question, then lets the answer begin.
+async def start(
+    email: str, blocks: Sequence[Block], date: datetime.datetime, once: storage.Idempotency = storage.NO_KEY
+) -> tuple[Message, Answer]:
+    """Stores the question, then lets the answer begin; the same request again gives the same answer.
 
-    Raises the database's errors and ``Restarting``; what goes wrong later is told by the turn's answer.
+    Raises ``Restarting``, ``TooManyRunning``, ``KeyReused`` and the database's errors; what goes wrong later is told
+    by the answer.
     """
     if _draining:
         raise Restarting
-    question, message = await in_database(storage.open_turn, email, blocks, date)
-    turn = Turn(question, message, blocks)
+    opened = await in_database(storage.open_turn, email, blocks, date, once)
+    if not opened.is_new:
+        return opened.answer, _answer_of(opened.answer)
+    turn = Turn(opened, blocks)
     _running[turn] = _in_background(_run(turn))
     if "keep" not in _tasks or _tasks["keep"].done():
         _tasks["keep"] = _in_background(_keep())
-    return turn
+    return turn.message, turn.answer
+
+
+async def join(email: str) -> Answer | None:
+    """The person's oldest answer in the making, here or in another process."""
+    message = await in_database(storage.running_answer, email)
+    return _answer_of(message) if message else None
+
+
+def _answer_of(message: Message) -> Answer:
+    """How to listen to an answer that somebody else's request began."""
+    here = next((turn.answer for turn in _running if turn.message.pk == message.pk), None)
+    return here or StoredAnswer(message)
+
+
+async def stop(email: str) -> int:
+    """Stops what is being answered to the person, wherever; returns the number of answers, once those here ended."""
+    count = await in_database(storage.request_stop, email)
+    turns = [turn for turn in _running if turn.question.conversation.email == email]
+    for turn in turns:
+        turn.stop()
+    await asyncio.gather(*(turn.answer.over() for turn in turns))
+    return count
 
 
 def _in_background(work: Any) -> asyncio.Task[None]:
@@ -83,11 +124,10 @@ def _in_background(work: Any) -> asyncio.Task[None]:
 
 
 async def _run(turn: Turn) -> None:
-    """Answers, and stores how it ended, whatever happens."""
+    """Waits for the answer, and stores how it ended, whatever happens. Only ``turn.work`` is ever cancelled."""
     error: ProviderError | None = None
     try:
-        async with asyncio.timeout(settings.ENV.provider_total_seconds):
-            await _answer(turn)
+        await turn.work
     except TimeoutError:
         error = TimedOut("the answer took too long in all")
     except ProviderError as provider_error:
@@ -95,7 +135,10 @@ async def _run(turn: Turn) -> None:
     except (OperationalError, InterfaceError) as database_error:
         error = Unavailable(repr(database_error), sentence=_DATABASE_GONE, retry_after=5)
     except asyncio.CancelledError:
-        error = Unavailable("the process was told to stop", sentence=_RESTARTING, retry_after=5)
+        if not turn.is_stopped:
+            error = Unavailable("the process was told to stop", sentence=_RESTARTING, retry_after=5)
+        elif not turn.answer.text:
+            error = Stopped()
     except Exception as bug:
         # Nothing may leave a turn open for ever: listeners are told, and the trace is in the log.
         logger.exception("A turn failed by a bug")
@@ -103,24 +146,49 @@ async def _run(turn: Turn) -> None:
     await _close(turn, error)
 
 
+async def _answer_in_time(turn: Turn) -> None:
+    """The answer, begun when those before it in the conversation have ended, so that it knows them whole."""
+    while turn.waits:
+        before = [
+            other.answer.over()
+            for other in _running
+            if other.message.conversation_id == turn.message.conversation_id
+            and other.message.sequence < turn.message.sequence
+        ]
+        await (asyncio.gather(*before) if before else asyncio.sleep(_NEXT_LOOK_SECONDS))
+        turn.waits = await in_database(storage.runs_before, turn.message)
+    async with asyncio.timeout(settings.ENV.provider_total_seconds):
+        await _answer(turn)
+
+
 async def _answer(turn: Turn) -> None:
-    provider = providers.current(settings.ENV)
-    turn.outcome |= {"provider": provider.name, "model": provider.model}
+    models = configuration.current(settings.ENV)
     request = await in_database(_prepare, turn)
-    async with aclosing(loop.run(provider, request)) as events:
-        async for event in events:
-            match event:
-                case TextDelta():
-                    turn.outcome.setdefault("first_token_ms", turn.milliseconds())
-                    turn.answer.add(event.text)
-                case ToolResult():
-                    turn.tool_results.append(event)
-                case Usage():
-                    _count(turn.outcome, event)
-                case Finished():
-                    turn.outcome["finish_reason"] = event.reason[:50]
-    if not turn.answer.text.strip():
-        raise BrokenAnswer("no text", sentence="The model gave an empty answer: ask again, perhaps in other words.")
+    try:
+        async with aclosing(attempts.run(models, request, settings.ENV.provider_first_byte_seconds)) as events:
+            async for event in events:
+                _take(turn, event)
+    except BaseException:
+        # A model call that does not come to its end tells no usage.
+        if turn.answer.text:
+            _count(turn.outcome, estimated_usage(request, turn.answer.text))
+        raise
+
+
+def _take(turn: Turn, event: AgentEvent) -> None:
+    match event:
+        case TextDelta():
+            turn.outcome.setdefault("first_token_ms", turn.milliseconds())
+            turn.answer.add(event.text)
+        case Asked():
+            turn.outcome |= {"provider": event.provider, "model": event.model, "error": event.failures}
+            turn.tool_results.clear()
+        case ToolResult():
+            turn.tool_results.append(event)
+        case Usage():
+            _count(turn.outcome, event)
+        case Finished():
+            turn.outcome["finish_reason"] = event.reason[:50]
 
 
 def _prepare(turn: Turn) -> ModelRequest:
@@ -138,22 +206,28 @@ def _count(outcome: dict[str, Any], usage: Usage) -> None:
     """Adds up the tokens of a turn's several model calls."""
     for name in ("prompt_tokens", "completion_tokens"):
         outcome[name] = (outcome.get(name) or 0) + getattr(usage, name)
+    outcome["tokens_estimated"] = outcome.get("tokens_estimated", False) or usage.estimated
 
 
 async def _close(turn: Turn, error: ProviderError | None) -> None:
     """Stores the end, then tells the listeners: what they hear of as complete is in the history."""
     text = turn.answer.text
-    turn.outcome |= {"text": text, "total_ms": turn.milliseconds()}
-    if error is None:
-        turn.outcome["status"] = Message.Status.COMPLETE
-    else:
-        turn.outcome["status"] = Message.Status.INTERRUPTED if text else Message.Status.FAILED
+    turn.outcome |= {"text": text, "total_ms": turn.milliseconds(), "status": _status(turn, error)}
+    if error:
         turn.outcome["error"] = f"{error.sentence} {error.detail}".strip()
     if not await _stored(turn):
         error = error or Unavailable("the end could not be stored", sentence=_DATABASE_GONE, retry_after=5)
     turn.answer.end(error)
     del _running[turn]
     await live.publish(turn.message.conversation_id, turn.message.pk, turn.outcome["status"], text)
+
+
+def _status(turn: Turn, error: ProviderError | None) -> str:
+    if turn.is_stopped:
+        return Message.Status.STOPPED
+    if error is None:
+        return Message.Status.COMPLETE
+    return Message.Status.INTERRUPTED if turn.answer.text else Message.Status.FAILED
 
 
 async def _stored(turn: Turn) -> bool:
@@ -175,14 +249,26 @@ async def _stored(turn: Turn) -> bool:
 
 async def _keep() -> None:
     """While turns are running: stores their texts so far about once a second, and shows them to the live view."""
+    shown = _in_background(_show([]))
     while _running:
         await asyncio.sleep(SAVE_SECONDS)
         running = [turn for turn in _running if not turn.answer.ended]
+        to_stop: list[int] = []
         try:
-            await in_database(storage.save_running, {turn.message.pk: turn.answer.text for turn in running})
+            to_stop = await in_database(storage.save_running, {turn.message.pk: turn.answer.text for turn in running})
         except (OperationalError, InterfaceError):
             logger.warning("The running answers could not be stored for the moment")
         for turn in running:
+            if turn.message.pk in to_stop:
+                turn.stop()
+        if shown.done():
+            # A slow channel layer must not hold up the next sign of life.
+            shown = _in_background(_show(running))
+
+
+async def _show(running: Sequence[Turn]) -> None:
+    for turn in running:
+        if not turn.answer.ended:
             await live.publish(turn.message.conversation_id, turn.message.pk, "streaming", turn.answer.text)
 
 
@@ -200,11 +286,10 @@ async def drain(seconds: float) -> None:
     """Takes no new questions, lets the running turns end, and after that many seconds stores what they have."""
     global _draining
     _draining = True
-    tasks = set(_running.values())
-    if tasks:
-        _, late = await asyncio.wait(tasks, timeout=seconds)
-        for task in late:
-            task.cancel()
-        if late:
-            await asyncio.wait(late, timeout=5)
-    await providers.close()
+    if _running:
+        ends = set(_running.values())
+        await asyncio.wait(ends, timeout=seconds)
+        for turn in list(_running):
+            turn.work.cancel()
+        await asyncio.wait(ends, timeout=5)
+    await configuration.close()

@@ -1,38 +1,72 @@
 """The chat endpoints."""
 
+import hashlib
+import re
+
 from django.http import HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from rest_framework.request import Request
+from rest_framework.throttling import BaseThrottle
 
 from ccagent.api.authentication import caller
 from ccagent.api.body import read_json
 from ccagent.api.errors import ApiError
 from ccagent.api.throttling import ChatThrottle
 from ccagent.api.views import AsyncEnvelopeView, EnvelopeView, success
-from chat import history, sse, turns
+from chat import history, sse, storage, turns
 from chat.agent import errors
+from chat.answer import Answer
+from chat.models import Message
 from chat.serializers import ChatPrompt, PageQuery
 
 _STATUS = {
     errors.Busy: 503,
     errors.Fault: 500,
     errors.NotConfigured: 503,
+    errors.Stopped: 409,
     errors.TimedOut: 504,
     errors.Unavailable: 503,
 }
 
 
-async def _started(request: Request) -> turns.Turn:
+async def _started(request: Request) -> tuple[Message, Answer]:
     prompt = ChatPrompt(data=read_json(request._request))
     prompt.is_valid(raise_exception=True)
     try:
-        return await turns.start(caller(request).email, **prompt.validated_data)
+        return await turns.start(caller(request).email, **prompt.validated_data, once=_idempotency(request))
     except turns.Restarting:
         raise ApiError(503, "The agent is restarting: try again in a few seconds.", retry_after=5) from None
+    except storage.TooManyRunning:
+        raise ApiError(429, "Too many answers are running: wait for one to end, or stop them.", retry_after=5) from None
+    except storage.KeyReused:
+        raise ApiError(409, "This Idempotency-Key came with another request before: use a new key.") from None
+
+
+def _idempotency(request: Request) -> storage.Idempotency:
+    """The ``Idempotency-Key`` header, plain or as the draft's quoted string, with a digest of the body."""
+    key = request.headers.get("Idempotency-Key")
+    if key is None:
+        return storage.NO_KEY
+    if not re.fullmatch(r'"[!#-~ ]{1,253}"|[!#-~]{1,255}', key):
+        raise ApiError(400, "The Idempotency-Key header must be 1 to 255 printable ASCII characters.")
+    return storage.Idempotency(key.strip('"'), hashlib.sha256(request._request.body).hexdigest())
 
 
 def _api_error(error: errors.ProviderError) -> ApiError:
     """Why there is no answer, as HTTP; most of a provider's failures are a bad gateway."""
     return ApiError(_STATUS.get(type(error), 502), error.sentence, error.retry_after)
+
+
+def _email(request: Request) -> str:
+    """The person's e-mail; raises ``ApiError`` 401 for somebody without one, who has no conversation to speak of."""
+    if not caller(request).email:
+        raise ApiError(401, "A conversation belongs to a person: send the X-CC-EMAIL header.")
+    return caller(request).email
+
+
+def _event_stream(answer: Answer) -> StreamingHttpResponse:
+    headers = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"}
+    return StreamingHttpResponse(sse.encode(answer.listen()), content_type="text/event-stream", headers=headers)
 
 
 class SendMessage(AsyncEnvelopeView):
@@ -41,38 +75,41 @@ class SendMessage(AsyncEnvelopeView):
     throttle_classes = [ChatThrottle]
 
     async def post(self, request: Request) -> HttpResponse:
-        turn = await _started(request)
+        message, answer = await _started(request)
         try:
-            turn.message.text = await turn.answer.finished()
+            message.text = await answer.finished()
         except errors.ProviderError as error:
             raise _api_error(error) from error
-        return success(history.agent_message(turn.message))
+        return success(history.agent_message(message))
 
 
 class StreamMessage(AsyncEnvelopeView):
-    """``POST /api/chat/message/stream``"""
+    """``POST /api/chat/message/stream``; ``GET`` joins the answer in the making, ``DELETE`` stops it."""
 
-    throttle_classes = [ChatThrottle]
+    def get_throttles(self) -> list[BaseThrottle]:
+        return [ChatThrottle()] if self.request.method == "POST" else []
 
     async def post(self, request: Request) -> StreamingHttpResponse:
-        turn = await _started(request)
+        _, answer = await _started(request)
         try:
-            await turn.answer.opened()
+            await answer.opened()
         except errors.ProviderError as error:
             raise _api_error(error) from error
-        headers = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"}
-        return StreamingHttpResponse(
-            sse.encode(turn.answer.listen()), content_type="text/event-stream", headers=headers
-        )
+        return _event_stream(answer)
+
+    async def get(self, request: Request) -> HttpResponseBase:
+        answer = await turns.join(_email(request))
+        return _event_stream(answer) if answer else HttpResponse(status=204)
+
+    async def delete(self, request: Request) -> HttpResponse:
+        return success({"stopped": await turns.stop(_email(request))})
 
 
 class GetHistory(EnvelopeView):
     """``GET /api/chat/history``"""
 
     def get(self, request: Request) -> HttpResponse:
-        email = caller(request).email
-        if not email:
-            raise ApiError(401, "The history belongs to a person: send the X-CC-EMAIL header.")
+        email = _email(request)
         query = PageQuery(data=request.query_params)
         query.is_valid(raise_exception=True)
         limit, before = (query.validated_data.get(name) for name in ("limit", "before"))

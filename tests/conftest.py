@@ -15,7 +15,7 @@ from urllib.parse import quote, urlsplit
 
 # Before anything reads the settings. Each worker of a parallel run has a folder, and so a Postgres, of its own.
 _STORAGE = tempfile.TemporaryDirectory(prefix="ccagent-tests-")
-for _name in [name for name in os.environ if name.startswith(("PROVIDER_", "ADMIN_", "APP_"))]:
+for _name in [name for name in os.environ if name.startswith(("PROVIDER_", "FALLBACK_", "ADMIN_", "APP_"))]:
     del os.environ[_name]
 os.environ |= {"PERSISTENT_STORAGE_DIR": _STORAGE.name, "INTERNAL_API_KEY": "test-key", "DEV_MODE": "false"}
 # Not in pyproject.toml, where pytest-django would find it before this file is read.
@@ -133,7 +133,12 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
         assert "PROVIDER_NAME" not in variables or "//127.0.0.1" in base_url, "no test reaches a real provider"
         key = tuple(sorted(variables.items()))
         if key not in servers:
-            env = os.environ | database | {"PORT": free_port(), "LOG_LEVEL": "INFO"} | variables
+            env = (
+                os.environ
+                | database
+                | {"PORT": free_port(), "LOG_LEVEL": "INFO", "DATABASE_POOL_SIZE": "5"}
+                | variables
+            )
             servers[key] = Server(env, tmp_path_factory.mktemp("server") / "log")
         return servers[key]
 

@@ -46,7 +46,7 @@ def get() -> Get:
 
 def say(email: str, *blocks: Block, answer: str = "Well.", **outcome: object) -> Message:
     """A turn as the chat stores it; returns the answer."""
-    _, message = storage.open_turn(email, blocks, timezone.now())
+    message = storage.open_turn(email, blocks, timezone.now()).answer
     storage.close_turn(message.pk, {"text": answer, "status": Message.Status.COMPLETE, **outcome}, [])
     return message
 

@@ -74,10 +74,18 @@ def test_a_provider_that_cannot_be_asked_is_a_warning(settings: Settings) -> Non
     assert "PROVIDER_BASE_URL" in problem.msg
 
 
+def test_a_fallback_that_cannot_be_asked_is_a_warning(settings: Settings) -> None:
+    settings.ENV = settings.ENV.model_copy(update={"fallback_models": "openai:big"})
+    [problem] = found("chat.W002")
+    assert not problem.is_serious()
+    assert "FALLBACK_API_KEY_OPENAI" in problem.msg
+
+
 def test_every_check_of_ours_is_tried_here() -> None:
     sources = [path.read_text() for path in ROOT.glob("*/checks.py")]
     assert {found for source in sources for found in re.findall(r'id="([\w.]+)"', source)} == {
         "ccagent.E001",
         "ccagent.W001",
         "chat.W001",
+        "chat.W002",
     }

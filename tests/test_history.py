@@ -12,7 +12,6 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from chat import history
-from chat.content import Image
 from chat.models import Attachment, Conversation, Message
 from tests.conftest import Server
 from tests.fake_provider import FakeProvider, Gate, status, text
@@ -189,6 +188,7 @@ def pages(person: httpx2.Client, query: str) -> list[list[dict[str, Any]]]:
     address: str | None = f"/api/chat/history{query}"
     while address:
         answer = person.get(address)
+        assert answer.json()["data"] not in found
         found.insert(0, answer.json()["data"])
         address = next_page(answer)
     return found
@@ -263,20 +263,21 @@ IMAGE = "iVBORw0KGgo" * 1000 + "AAAA"
 # Adds 1,998 messages to somebody's first two, 49 of them with the first one's image.
 MANY_MORE = """
 WITH question AS (
-    SELECT message.* FROM chat_message message JOIN chat_conversation conversation
+    SELECT message FROM chat_message message JOIN chat_conversation conversation
     ON conversation.id = message.conversation_id WHERE email = %s AND sequence = 1
 ), more AS (
-    INSERT INTO chat_message (conversation_id, sequence, role, status, text, blocks, date, created_at, provider, model,
-        finish_reason, passages, error)
-    SELECT conversation_id, number, CASE WHEN number %% 2 = 1 THEN 'user' ELSE 'assistant' END, status, number::text,
-        CASE WHEN number %% 2 = 1 THEN jsonb_build_array(jsonb_build_object('type', 'text', 'text', number::text)) END
-            || CASE WHEN number %% 40 = 1 THEN blocks ELSE '[]' END,
-        date, created_at, provider, model, finish_reason, passages, error
+    INSERT INTO chat_message
+    SELECT (jsonb_populate_record(message, jsonb_build_object(
+        'id', nextval(pg_get_serial_sequence('chat_message', 'id')), 'sequence', number, 'text', number::text,
+        'role', CASE number %% 2 WHEN 1 THEN 'user' ELSE 'assistant' END,
+        'blocks', CASE number %% 2 WHEN 1 THEN
+            jsonb_build_array(jsonb_build_object('type', 'text', 'text', number::text))
+            || CASE number %% 40 WHEN 1 THEN (message).blocks ELSE '[]' END END))).*
     FROM question, generate_series(3, 2000) number
     RETURNING id, sequence
 )
 INSERT INTO chat_attachment (message_id, position, name, base64)
-SELECT more.id, 1, name, base64 FROM more, question JOIN chat_attachment ON message_id = question.id
+SELECT more.id, 1, name, base64 FROM more, question JOIN chat_attachment ON message_id = (message).id
 WHERE more.sequence %% 40 = 1
 """
 
@@ -339,7 +340,13 @@ def test_a_page_reads_no_images_but_its_own(long_talk: str, django_assert_num_qu
     assert [image.message_id for image in images] == [message.pk for message in page if message.sequence == 961]
 
 
-def test_the_images_are_kept_apart_from_the_messages(long_talk: str) -> None:
-    message = Message.objects.get(conversation__email=long_talk, sequence=41)
-    assert message.content[1] == Image("x.png", "")
-    assert message.attachments.get().base64 == IMAGE
+def test_images_are_kept_apart_from_the_messages(person: httpx2.Client, server: Server) -> None:
+    person.post("/api/chat/message", json={"message": [{"type": "image", "name": "x.png", "base64": IMAGE}]})
+    with psycopg.connect(server.database_url) as connection:
+        rows = connection.execute(
+            "SELECT blocks::text, base64 FROM chat_conversation conversation"
+            " JOIN chat_message message ON conversation_id = conversation.id"
+            " JOIN chat_attachment ON message_id = message.id WHERE email = %s",
+            [person.headers["X-CC-EMAIL"]],
+        ).fetchall()
+    assert [(IMAGE in blocks, base64) for blocks, base64 in rows] == [(False, IMAGE)]

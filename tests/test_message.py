@@ -1,6 +1,8 @@
 """POST /api/chat/message: a question, and its whole answer."""
 
+import contextlib
 import datetime
+import socket
 from collections.abc import Iterator
 
 import httpx2
@@ -10,6 +12,7 @@ from django.utils import timezone
 from tests.conftest import Serve, Server
 from tests.fake_provider import (
     FakeProvider,
+    Gate,
     Reply,
     bad_json,
     bad_utf8,
@@ -37,6 +40,11 @@ from tests.fake_provider import (
     text,
     with_comments,
     wordless,
+)
+
+PLAIN_REQUEST = (
+    b"POST /api/chat/message HTTP/1.1\r\nHost: localhost\r\nX-CC-API-KEY: test-key\r\n"
+    b'Content-Type: application/json\r\nContent-Length: 17\r\n\r\n{"message": "Hi"}'
 )
 
 
@@ -122,6 +130,20 @@ def test_an_answer_in_any_usual_form_is_read(person: httpx2.Client, provider: Fa
     assert ask(person, "Hi").json()["data"]["content"] == [{"type": "text", "text": "A whole answer"}]
 
 
+def test_messages_that_wait_for_the_model_hold_up_nobody(
+    server: Server, person: httpx2.Client, provider: FakeProvider
+) -> None:
+    gate = Gate()
+    provider.default = text("At last", gate=gate)
+    with contextlib.ExitStack() as waiting:
+        waiting.callback(gate.open)
+        for _ in range(210):
+            address = ("127.0.0.1", int(server.env["PORT"]))
+            waiting.enter_context(socket.create_connection(address)).sendall(PLAIN_REQUEST)
+        provider.wait_for_requests(210, timeout=30)
+        assert person.get("/api/chat/history", timeout=5).status_code == 200
+
+
 # When the provider fails.
 
 
@@ -182,7 +204,7 @@ FAILURES: dict[str, tuple[Reply, int]] = {
 def test_a_failure_of_the_provider_is_a_sentence_in_the_envelope(
     visitor: httpx2.Client, provider: FakeProvider, reply: Reply, expected: int
 ) -> None:
-    provider.replies(reply)
+    provider.default = reply
     answer = ask(visitor, "Hi")
     assert (answer.status_code, answer.headers["Content-Type"]) == (expected, "application/json")
     assert (set(answer.json()), answer.json()["success"]) == ({"success", "error"}, False)
@@ -193,8 +215,9 @@ def test_a_failure_of_the_provider_is_a_sentence_in_the_envelope(
 def test_the_question_is_kept_and_the_next_one_answered(
     visitor: httpx2.Client, provider: FakeProvider, reply: Reply
 ) -> None:
-    provider.replies(reply, text("Here I am"))
+    provider.default = reply
     ask(visitor, "Hi")
+    provider.default = text("Here I am")
     assert ask(visitor, "Hello?").json()["data"]["content"][0]["text"] == "Here I am"
     assert (history(visitor)[0], history(visitor)[-2:]) == ("Hi", ["Hello?", "Here I am"])
 

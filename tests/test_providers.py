@@ -14,10 +14,11 @@ from pytest_django import Settings
 
 from ccagent.environment import Environment
 from chat.agent import errors, providers
+from chat.agent.configuration import configured
 from chat.agent.events import Finished, ModelEvent, TextDelta
 from chat.agent.offline import OfflineProvider
 from chat.agent.prompt import ModelRequest, PromptMessage
-from chat.agent.providers import OpenAIProvider, Timeouts, configured, translate
+from chat.agent.providers import OpenAIProvider, Timeouts, translate
 from chat.content import Text
 from tests import fake_provider as fake
 from tests.conftest import Serve
@@ -300,10 +301,18 @@ async def test_after_the_first_token_nothing_is_tried_again(provider: FakeProvid
 
 
 async def test_the_wait_for_the_first_token_includes_every_try(provider: FakeProvider, ask_of: AskOf) -> None:
-    provider.default = fake.status(500)
+    provider.replies(fake.status(500))
+    provider.default = fake.silence()
     with pytest.raises(errors.TimedOut):
-        await answer(ask_of(provider.base_url, timeouts=dataclasses.replace(TIMEOUTS, first_byte=0.3), retries=10))
-    assert len(provider.requests) < 5
+        await answer(ask_of(provider.base_url, timeouts=dataclasses.replace(TIMEOUTS, first_byte=1), retries=10))
+    assert len(provider.requests) == 2
+
+
+async def test_a_try_that_would_come_too_late_is_not_made(provider: FakeProvider, ask_of: AskOf) -> None:
+    provider.default = fake.status(500)
+    with pytest.raises(errors.ProviderError, match="failed"):
+        await answer(ask_of(provider.base_url, timeouts=dataclasses.replace(TIMEOUTS, first_byte=0.2), retries=10))
+    assert len(provider.requests) == 1
 
 
 async def test_a_slow_answer_that_goes_on_is_not_cut_by_the_wait_for_its_first_token(

@@ -18,7 +18,6 @@ ENDPOINTS = [
     ("POST", "/api/chat/message/stream"),
     ("POST", "/api/context/text"),
 ]
-BODY = {"message": "Hi", "text": "Some words to know."}
 Headers = list[tuple[str, bytes | str]]
 
 
@@ -27,9 +26,9 @@ def headers(key: bytes | str | None, *emails: bytes | str) -> Headers:
     return [*given, *(("X-CC-EMAIL", email) for email in emails)]
 
 
-def call(server: Server, method: str, path: str, given: Headers) -> httpx2.Response:
+def call(server: Server, method: str, path: str, given: Headers, words: str = "Hi") -> httpx2.Response:
     """Sends the headers as they are: any bytes, blanks, twice. Text goes out in UTF-8."""
-    body = json.dumps(BODY).encode() if method == "POST" else b""
+    body = json.dumps({"message": words, "text": words}).encode() if method == "POST" else b""
     connection = http.client.HTTPConnection("127.0.0.1", int(server.env["PORT"]), timeout=30)
     connection.putrequest(method, path)
     for name, value in [("Content-Type", "application/json"), ("Content-Length", str(len(body))), *given]:
@@ -207,10 +206,10 @@ def test_an_e_mail_of_254_characters_has_a_history(server: Server, email: str) -
 
 
 @pytest.mark.parametrize(
-    "stranger",
+    "other",
     [
         "{name}@b.com",
-        "{name}@b.c",
+        "{name}@c.co",
         "{name}@sub.b.co",
         "x{name}@b.co",
         "{name}x@b.co",
@@ -218,16 +217,17 @@ def test_an_e_mail_of_254_characters_has_a_history(server: Server, email: str) -
         "_{rest}@b.co",
         "%@b.co",
         "*@b.co",
-        "{name}@*.co",
-        ".*@b.co",
         "{name}'--@b.co",
     ],
 )
-def test_a_stranger_sees_nothing_of_anybody_elses_history(server: Server, stranger: str) -> None:
+@pytest.mark.parametrize("swapped", [False, True])
+def test_a_stranger_sees_nothing_of_anybody_elses_history(server: Server, other: str, swapped: bool) -> None:
     name = uuid.uuid4().hex
-    say(server, f"{name}@b.co")
-    answer = history(server, stranger.format(name=name, rest=name[1:]))
-    assert answer.json().get("data", []) == []
+    pair = [f"{name}@b.co", other.format(name=name, rest=name[1:])]
+    somebody, stranger = reversed(pair) if swapped else pair
+    call(server, "POST", "/api/chat/message", headers(KEY, somebody), words=f"The secret is {name}.")
+    assert name in history(server, somebody).text
+    assert name not in history(server, stranger).text
 
 
 def test_a_look_alike_letter_does_not_open_a_history(server: Server) -> None:

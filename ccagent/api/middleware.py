@@ -14,6 +14,10 @@ from ccagent.database import in_view_thread
 _WRONG_HOST = "The agent does not answer to this host name: set APP_URL to its public address."
 
 
+def is_api(path: str) -> bool:
+    return path == "/api" or path.startswith("/api/")
+
+
 class ApiMiddleware:
     """Answers ``/api/`` itself, always in the envelope; other requests go on through the rest of the middleware.
 
@@ -29,7 +33,7 @@ class ApiMiddleware:
         markcoroutinefunction(self)
 
     async def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        if not request.path_info.startswith("/api/"):
+        if not is_api(request.path_info):
             return await self.get_response(request)
         try:
             request.get_host()

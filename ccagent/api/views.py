@@ -1,8 +1,10 @@
 """What all views of the API stand on."""
 
+import asyncio
 from inspect import isawaitable
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.views import APIView
@@ -51,7 +53,11 @@ class AsyncEnvelopeView(EnvelopeView):
         self.request = self.initialize_request(request, *args, **kwargs)
         self.headers = self.default_response_headers
         try:
-            self.initial(self.request, *args, **kwargs)
+            if settings.ENV.redis_url and self.get_throttles():
+                # Counting in Redis waits for the network.
+                await asyncio.to_thread(self.initial, self.request, *args, **kwargs)
+            else:
+                self.initial(self.request, *args, **kwargs)
             response = getattr(self, str(request.method).lower())(self.request, *args, **kwargs)
             if isawaitable(response):
                 response = await response

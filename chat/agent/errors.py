@@ -61,3 +61,9 @@ class Fault(ProviderError):
     """No provider's fault: a bug of ours, whose trace is in the log."""
 
     sentence = "Something went wrong on our side: try again, and tell the operator if it happens again."
+
+
+class Stopped(ProviderError):
+    """Nobody's fault: the person stopped the answer before its first word."""
+
+    sentence = "The answer was stopped before it began."

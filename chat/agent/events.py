@@ -5,6 +5,15 @@ from typing import Any
 
 
 @dataclass(frozen=True)
+class Asked:
+    """A model is asked from the start: what earlier ones did counts no more, ``failures`` says what became of them."""
+
+    provider: str
+    model: str
+    failures: str = ""
+
+
+@dataclass(frozen=True)
 class TextDelta:
     """The next piece of the answer."""
 
@@ -36,10 +45,11 @@ class ToolResult:
 
 @dataclass(frozen=True)
 class Usage:
-    """Tokens of one model call, as the provider counted them."""
+    """Tokens of one model call, as the provider counted them or, where it told nothing, as we guess."""
 
     prompt_tokens: int
     completion_tokens: int
+    estimated: bool = False
 
 
 @dataclass(frozen=True)
@@ -52,5 +62,5 @@ class Finished:
 ModelEvent = TextDelta | ToolCallRequest | Usage | Finished
 """What a provider yields."""
 
-AgentEvent = TextDelta | ToolResult | Usage | Finished
+AgentEvent = Asked | TextDelta | ToolResult | Usage | Finished
 """What a run yields: tool calls only once they have a result, ``Finished`` only once, last."""

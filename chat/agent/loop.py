@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator
 
 from chat.agent import tools
 from chat.agent.events import AgentEvent, Finished, TextDelta, ToolCallRequest, ToolResult, Usage
-from chat.agent.prompt import ModelRequest, PromptMessage
+from chat.agent.prompt import ModelRequest, PromptMessage, estimated_usage
 from chat.agent.providers import Provider
 from chat.content import Block, Text
 
@@ -15,7 +15,7 @@ MAX_STEPS = 8
 
 
 async def run(provider: Provider, request: ModelRequest) -> AsyncGenerator[AgentEvent, None]:
-    """One answer: text as it comes, each tool call with its result, usage, and ``Finished`` once at the end.
+    """One answer: text as it comes, each tool call with its result, each call's usage, and ``Finished`` at the end.
 
     The last step is asked without tools, so that there is always an answer. Raises ``ProviderError``.
     """
@@ -24,6 +24,7 @@ async def run(provider: Provider, request: ModelRequest) -> AsyncGenerator[Agent
             request = dataclasses.replace(request, tools=())
         texts: list[str] = []
         calls: list[ToolCallRequest] = []
+        usage: Usage | None = None
         reason = ""
         async for event in provider.stream(request):
             match event:
@@ -32,10 +33,11 @@ async def run(provider: Provider, request: ModelRequest) -> AsyncGenerator[Agent
                 case Finished():
                     reason = event.reason
                 case Usage():
-                    yield event
+                    usage = event
                 case TextDelta():
                     texts.append(event.text)
                     yield event
+        yield usage or estimated_usage(request, "".join(texts))
         # A model that calls tools it was not offered any more gets no further step.
         if not calls or not request.tools:
             yield Finished(reason)

@@ -1,10 +1,12 @@
 """What a model is given: plain data, and the words around it."""
 
+import dataclasses
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from chat.agent.events import ToolCallRequest
+from chat.agent.events import ToolCallRequest, Usage
 from chat.content import Block, File, Image, Text
 
 DEFAULT_SYSTEM_PROMPT = (
@@ -38,12 +40,16 @@ class PromptMessage:
 
 @dataclass(frozen=True)
 class ModelRequest:
-    """Everything one model call is made of, in no vendor's shape. ``tools`` are names out of the registry."""
+    """Everything one model call is made of, in no vendor's shape. ``tools`` are names out of the registry.
+
+    ``first_byte_seconds`` shortens the wait for the first token where several models have to share it.
+    """
 
     system: str
     messages: tuple[PromptMessage, ...]
     passages: tuple[Passage, ...] = ()
     tools: tuple[str, ...] = field(default=())
+    first_byte_seconds: float = math.inf
 
     @property
     def instructions(self) -> str:
@@ -52,6 +58,16 @@ class ModelRequest:
             return self.system
         quoted = "\n\n".join(f"[{passage.title}]\n{passage.text}" for passage in self.passages)
         return f"{self.system}\n\n{_PASSAGES_HEADING}\n\n{quoted}"
+
+    def halved(self) -> "ModelRequest":
+        """The same question with half of the earlier messages, the newest, and half of the passages, the best."""
+        earlier, asked = self.messages[:-1], self.messages[-1:]
+        kept = earlier[(len(earlier) + 1) // 2 :]
+        # An answer without its question helps nobody, and some providers refuse a conversation that starts with one.
+        if kept and kept[0].role != "user":
+            kept = kept[1:]
+        passages = self.passages[: len(self.passages) // 2]
+        return dataclasses.replace(self, messages=(*kept, *asked), passages=passages)
 
     @property
     def question(self) -> str:
@@ -80,6 +96,12 @@ def _words(block: Block) -> str:
 def estimated_tokens(text: str) -> int:
     """About four characters a token, which errs on the high side for English and the low side for code."""
     return len(text) // 4 + 1
+
+
+def estimated_usage(request: ModelRequest, answer: str) -> Usage:
+    """For a call whose provider told no usage; an image counts as its name."""
+    asked = "\n".join([request.instructions, *(words(message.blocks) for message in request.messages)])
+    return Usage(estimated_tokens(asked), estimated_tokens(answer), estimated=True)
 
 
 def fill_in(system: str, agent_name: str, today: str, user_email: str) -> str:

@@ -4,20 +4,21 @@ import asyncio
 import json
 import logging
 import math
-from collections.abc import AsyncIterator, Callable
+import random
+import re
+import time
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
-from weakref import WeakKeyDictionary
 
 import aiohttp
 import httpx2
 import openai
 
-from ccagent.environment import Environment
 from chat.agent import errors, tools, wire
 from chat.agent.events import ModelEvent
-from chat.agent.offline import OfflineProvider
 from chat.agent.prompt import ModelRequest
 
 logger = logging.getLogger(__name__)
@@ -49,19 +50,22 @@ VENDORS = {
         "https://generativelanguage.googleapis.com/v1beta/openai/", "gemini-2.5-flash", ("stream_options",)
     ),
     "openai": Vendor("https://api.openai.com/v1", options=("stream_options",)),
-    "anthropic": Vendor("https://api.anthropic.com/v1/"),
+    "anthropic": Vendor("https://api.anthropic.com/v1/", options=("stream_options",)),
     "mistralai": Vendor("https://api.mistral.ai/v1"),
     "groq": Vendor("https://api.groq.com/openai/v1", options=("stream_options",)),
-    "cohere": Vendor("https://api.cohere.ai/compatibility/v1"),
+    "cohere": Vendor("https://api.cohere.ai/compatibility/v1", options=("stream_options",)),
     "cerebras": Vendor("https://api.cerebras.ai/v1", options=("stream_options",)),
     "xai": Vendor("https://api.x.ai/v1", options=("stream_options",)),
 }
 _OPTION_VALUES: dict[str, Any] = {"stream_options": {"include_usage": True}}
+_DAY = 86_400.0
+MAX_ERROR_BYTES = 64 * 1024
+"""Most that is read of an answer that is an error."""
 
 
 @dataclass(frozen=True)
 class Timeouts:
-    """In seconds; ``first_byte`` includes connecting and every retry."""
+    """In seconds; ``first_byte`` includes connecting and every retry, ``stall`` counts from then on."""
 
     connect: float
     first_byte: float
@@ -75,58 +79,138 @@ class OpenAIProvider:
         self.name = name
         self.model = model
         self._timeouts = timeouts
-        self._options = set(VENDORS[name].options) if name in VENDORS else set()
+        self._retries = retries
+        # What this model takes beyond the least; what it refuses is taken out for good.
+        self._options = {"tools", *(VENDORS[name].options if name in VENDORS else ())}
         self._client = openai.AsyncOpenAI(
             base_url=base_url,
             api_key=api_key or "none",
-            max_retries=retries,
-            # A redirect could carry the key to another host.
-            http_client=openai.DefaultAioHttpClient(follow_redirects=False, trust_env=False),
+            # The library's own tries know nothing of the time that is left.
+            max_retries=0,
+            http_client=openai.DefaultAioHttpClient(
+                # A redirect could carry the key to another host.
+                follow_redirects=False,
+                trust_env=False,
+                event_hooks={"response": [_bound_errors]},
+            ),
             # Compression would hold small pieces back.
             default_headers={"Accept-Encoding": "identity"},
-            timeout=httpx2.Timeout(timeouts.stall, connect=timeouts.connect),
+            timeout=httpx2.Timeout(None, connect=timeouts.connect),
         )
 
     async def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
+        clock = asyncio.get_running_loop()
+        seconds = min(self._timeouts.first_byte, request.first_byte_seconds)
+        begun = False
         try:
-            async with asyncio.timeout(self._timeouts.first_byte) as deadline, AsyncExitStack() as stack:
-                response = await self._open(request, stack)
+            async with asyncio.timeout(seconds) as deadline, AsyncExitStack() as stack:
+                response = await self._open(request, stack, clock.time() + seconds)
                 async for batch in wire.events(response.aiter_raw()):
-                    deadline.reschedule(None)
+                    # Not with every piece: timers cost more than reading does.
+                    gained = clock.time() + self._timeouts.stall - (deadline.when() or 0)
+                    if not begun or gained > self._timeouts.stall / 10:
+                        deadline.reschedule(clock.time() + self._timeouts.stall)
+                    begun = True
                     for event in batch:
                         yield event
         except TimeoutError as error:
-            raise errors.TimedOut("no first token in time") from error
+            raise errors.TimedOut("silence in the middle" if begun else "no first token in time") from error
         except (openai.OpenAIError, httpx2.HTTPError, httpx2.StreamError, aiohttp.ClientError) as error:
             raise translate(error, self.model) from error
 
     async def close(self) -> None:
         await self._client.close()
 
-    async def _open(self, request: ModelRequest, stack: AsyncExitStack) -> httpx2.Response:
-        """The open answer. An optional field that the vendor refuses is left out for good and the call made again."""
+    async def _open(self, request: ModelRequest, stack: AsyncExitStack, deadline: float) -> httpx2.Response:
+        """The open answer, after as many tries as are allowed and fit into the time."""
+        number = 0
+        while True:
+            try:
+                return await self._send_accepted(request, stack)
+            except (openai.APIConnectionError, openai.APIStatusError) as error:
+                pause = _pause(error, number)
+                too_late = asyncio.get_running_loop().time() + pause >= deadline
+                if number == self._retries or too_late or not _may_pass(error):
+                    raise
+                await asyncio.sleep(pause)
+                number += 1
+
+    async def _send_accepted(self, request: ModelRequest, stack: AsyncExitStack) -> httpx2.Response:
+        """A field that the model can do without and refuses is left out for good, and the call made once more."""
+        # Another call may learn the same at the same moment: what counts is what this one sent.
+        body = self._body(request)
         try:
-            return await self._send(request, stack)
+            return await self._send(body, stack)
         except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
-            said = _bare(_words_of(error))
-            refused = {name for name in self._options if _bare(name) in said}
+            refused = {name for name in ("tools", *_OPTION_VALUES) if name in body and _refuses(error, name)}
             if not refused:
                 raise
-            logger.info("%s refuses %s: not sent any more", self.name, ", ".join(sorted(refused)))
+            logger.info("%s (%s) refuses %s: not sent any more", self.name, self.model, ", ".join(sorted(refused)))
             self._options -= refused
-            return await self._send(request, stack)
+            return await self._send_accepted(request, stack)
 
-    async def _send(self, request: ModelRequest, stack: AsyncExitStack) -> httpx2.Response:
+    def _body(self, request: ModelRequest) -> dict[str, Any]:
         body: dict[str, Any] = {"model": self.model, "messages": wire.messages(request), "stream": True}
-        if request.tools:
+        if request.tools and "tools" in self._options:
             body["tools"] = tools.schemas(request.tools)
-        body |= {name: _OPTION_VALUES[name] for name in self._options}
+        return body | {name: value for name, value in _OPTION_VALUES.items() if name in self._options}
+
+    async def _send(self, body: dict[str, Any], stack: AsyncExitStack) -> httpx2.Response:
         # Not chat.completions.create(): it walks through every message once more, which took most of a turn's time.
         stream = await self._client.post(
             "/chat/completions", cast_to=object, body=body, stream=True, stream_cls=openai.AsyncStream[object]
         )
         stack.push_async_callback(stream.close)
         return stream.response
+
+
+class _Beginning(httpx2.AsyncByteStream):
+    """The first bytes of a body; the rest is never read."""
+
+    def __init__(self, whole: httpx2.AsyncByteStream) -> None:
+        self._whole = whole
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        left = MAX_ERROR_BYTES
+        async for piece in self._whole:
+            yield piece[:left]
+            left -= len(piece)
+            if left <= 0:
+                return
+
+    async def aclose(self) -> None:
+        await self._whole.aclose()
+
+
+async def _bound_errors(response: httpx2.Response) -> None:
+    """The library reads an error to its end, which may never come."""
+    if not response.is_success and isinstance(response.stream, httpx2.AsyncByteStream):
+        response.stream = _Beginning(response.stream)
+
+
+def _may_pass(error: openai.APIError) -> bool:
+    """Whether the same request may succeed a moment later."""
+    if isinstance(error, openai.APIStatusError):
+        return error.status_code in (408, 429) or error.status_code >= 500 or _is_failed_call(_words_of(error))
+    return True
+
+
+def _pause(error: openai.APIError, number: int) -> float:
+    """Seconds before the next try: what the provider asks for, else ever longer and at random."""
+    asked = _retry_after(error.response) if isinstance(error, openai.APIStatusError) else None
+    return asked or random.uniform(0.25, 0.5) * 2**number
+
+
+def _refuses(error: openai.APIStatusError, name: str) -> bool:
+    """Whether the vendor's words name a field as one that it does not take."""
+    said = _words_of(error)
+    # "tools" is a word that an error may hold for many a reason, and without them the model can do less, for good.
+    return bool(_NO_TOOLS.search(said)) if name == "tools" else _bare(name) in _bare(said)
+
+
+def _is_failed_call(words: str) -> bool:
+    """Groq's word for a tool call that its model wrote wrong."""
+    return "failed_generation" in words or "tool_use_failed" in words
 
 
 def _words_of(error: openai.APIStatusError) -> str:
@@ -139,6 +223,14 @@ def _bare(text: str) -> str:
     return text.replace("_", "").lower()
 
 
+_NO_TOOLS = re.compile(
+    r"not support\w* .{0,20}\btools?\b"
+    r"|\btools?\W.{0,30}(not supported|unsupported|deprecated|not a valid field)"
+    r"|(unsupported|unknown)[^.]{0,30}\btools\b"
+    r'|extra_forbidden.{0,30}"tools"\]',
+    re.IGNORECASE,
+)
+_MOVED = "The model provider sends us to another address: the operator must check PROVIDER_BASE_URL."
 _KEY_REFUSED = ("api key not valid", "incorrect api key")
 _TOO_LONG = (
     "context length",
@@ -175,10 +267,14 @@ def _translate_status(error: openai.APIStatusError, model: str) -> errors.Provid
         case 404:
             return _model_not_found(detail, model)
         case 429 | 503 | 529:
-            return errors.Busy(detail, retry_after=_retry_after(error.response))
-        case 400 | 413 | 422:
+            return errors.Busy(detail, retry_after=_retry_after(error.response) or 5)
+        case 413:
+            return errors.PromptTooLong(detail)
+        case 400 | 422:
             return _translate_refusal(detail, model)
-        case status if status >= 500:
+        case status if 300 <= status < 400:
+            return errors.ProviderError(detail, sentence=_MOVED)
+        case status if status >= 500 or status in (402, 408):
             return errors.ProviderError(detail)
         case _:
             return errors.Refused(detail)
@@ -193,6 +289,8 @@ def _translate_refusal(detail: str, model: str) -> errors.ProviderError:
         return _model_not_found(detail, model)
     if any(words in said for words in _TOO_LONG):
         return errors.PromptTooLong(detail)
+    if _is_failed_call(said):
+        return errors.BrokenAnswer(detail)
     return errors.Refused(detail)
 
 
@@ -200,51 +298,14 @@ def _model_not_found(detail: str, model: str) -> errors.ModelNotFound:
     return errors.ModelNotFound(detail, sentence=f"The model provider has no model named {model}.")
 
 
-def _retry_after(response: httpx2.Response) -> float:
-    """Seconds the provider asks for; 5 where it names none, or a date."""
+def _retry_after(response: httpx2.Response) -> float | None:
+    """Seconds the provider asks for, in figures or by a date."""
+    value = response.headers.get("retry-after", "")
     try:
-        seconds = float(response.headers.get("retry-after", ""))
+        seconds = float(value)
     except ValueError:
-        return 5
-    return seconds if math.isfinite(seconds) and seconds > 0 else 5
-
-
-def configured(env: Environment) -> Callable[[], Provider]:
-    """How to make the provider that the environment names; raises ``NotConfigured``, with a sentence for operators."""
-    key = env.provider_api_key.get_secret_value()
-    name = env.provider_name or ("google-genai" if key else "custom" if env.provider_base_url else "")
-    if not name:
-        return OfflineProvider
-    vendor = VENDORS.get(name)
-    base_url = env.provider_base_url or (vendor.base_url if vendor else "")
-    model = env.provider_model or (vendor.default_model if vendor else "")
-    if not base_url:
-        raise errors.NotConfigured(
-            sentence=(
-                f"PROVIDER_NAME is {name}, which is none of {', '.join(VENDORS)}: set PROVIDER_BASE_URL to its address."
-            )
-        )
-    if not key and vendor and not env.provider_base_url:
-        raise errors.NotConfigured(sentence=f"PROVIDER_API_KEY is missing: set it to your key of {name}.")
-    if not model:
-        raise errors.NotConfigured(sentence=f"PROVIDER_MODEL is missing: set it to the name of a model of {name}.")
-    timeouts = Timeouts(env.provider_connect_seconds, env.provider_first_byte_seconds, env.provider_stall_seconds)
-    return lambda: OpenAIProvider(name, model, base_url, key, timeouts, env.provider_retries)
-
-
-# An HTTP client's connections belong to the loop they were opened on.
-_current: WeakKeyDictionary[asyncio.AbstractEventLoop, Provider] = WeakKeyDictionary()
-
-
-def current(env: Environment) -> Provider:
-    """This process's provider, one for each event loop; raises ``NotConfigured``."""
-    loop = asyncio.get_running_loop()
-    if loop not in _current:
-        _current[loop] = configured(env)()
-    return _current[loop]
-
-
-async def close() -> None:
-    """Closes the idle connections of this loop's provider; the process ends."""
-    if provider := _current.pop(asyncio.get_running_loop(), None):
-        await provider.close()
+        try:
+            seconds = parsedate_to_datetime(value).timestamp() - time.time()
+        except (ValueError, OverflowError):
+            return None
+    return min(seconds, _DAY) if math.isfinite(seconds) and seconds > 0 else None

@@ -1,6 +1,7 @@
 """The OpenAI-compatible wire format: a prompt as JSON, and the lines of a streamed answer as events."""
 
 import json
+import re
 import secrets
 import string
 from collections.abc import AsyncIterator, Iterator
@@ -14,6 +15,8 @@ from chat.content import Image
 
 MAX_LINE_BYTES = 4 * 1024 * 1024
 """Longest line of an answer that is read; a provider's own lines are a few hundred bytes."""
+MAX_CALL_CHARS = 1_000_000
+"""Most that is read of one answer's tool calls."""
 MAX_TOKENS = 100_000_000
 """Most tokens that are believed of one model call."""
 
@@ -57,6 +60,9 @@ async def events(body: AsyncIterator[bytes]) -> AsyncIterator[list[ModelEvent]]:
         batch: list[ModelEvent] = []
         try:
             for line in lines:
+                if len(line) > MAX_LINE_BYTES:
+                    batch.extend(_start_of_text(line))
+                    raise BrokenAnswer("a line of the answer is longer than 4 MB")
                 batch.extend(reader.read(line))
         except BrokenAnswer:
             # What came whole before the broken line is part of the answer.
@@ -67,16 +73,27 @@ async def events(body: AsyncIterator[bytes]) -> AsyncIterator[list[ModelEvent]]:
 
 
 async def _lines(body: AsyncIterator[bytes]) -> AsyncIterator[list[bytes]]:
-    """Whole lines, those that arrived together as one list; the last one may lack its line end."""
-    rest = b""
+    """Whole lines, those that arrived together as one list; the last one may lack its line end, or be too long."""
+    rest = bytearray()
     async for piece in body:
-        *lines, rest = (rest + piece).split(b"\n")
-        if lines:
+        rest += piece
+        if b"\n" in piece:
+            *lines, tail = bytes(rest).split(b"\n")
+            rest = bytearray(tail)
             yield lines
         if len(rest) > MAX_LINE_BYTES:
-            raise BrokenAnswer("a line of the answer is longer than 4 MB")
+            break
     if rest:
-        yield [rest]
+        yield [bytes(rest)]
+
+
+def _start_of_text(line: bytes) -> Iterator[TextDelta]:
+    """The words in the beginning of a line too long to be read whole: the answer is cut there, not lost."""
+    # Possessive, or the way back through megabytes would be remembered.
+    found = re.match(rb'data:.*?"content": ?"((?:[^"\\]++|\\u[0-9a-fA-F]{4}|\\["\\/bfnrt])++)', line)
+    if found:
+        text = json.loads(b'"%b"' % found[1].decode(errors="ignore").encode(), strict=False)
+        yield TextDelta(clean(text))
 
 
 class AnswerReader:
@@ -85,6 +102,8 @@ class AnswerReader:
     def __init__(self) -> None:
         self._calls = ToolCallAssembler()
         self._reason = ""
+        self._usage: Usage | None = None
+        self._half = ""
         self._seen = False
 
     def read(self, line: bytes) -> Iterator[ModelEvent]:
@@ -111,38 +130,51 @@ class AnswerReader:
         if chunk.get("error"):
             raise BrokenAnswer(f"an error in the answer: {json.dumps(chunk['error'])[:500]}")
         self._seen = True
-        yield from _usage(chunk.get("usage"))
+        # Some tell a running total with every chunk; Groq tells it in a field of its own.
+        self._usage = _usage(chunk.get("usage") or (chunk.get("x_groq") or {}).get("usage")) or self._usage
         choices = chunk.get("choices") or []
         if not choices:
             return
         choice = choices[0]
         self._reason = clean(choice.get("finish_reason") or self._reason)
         delta = choice.get("delta") or ({} if self._reason else choice["delta"])
-        text = _text(delta.get("content"))
+        text = self._joined(_text(delta.get("content")))
         if text:
             yield TextDelta(text)
         for piece in delta.get("tool_calls") or ():
             self._calls.add(piece)
 
+    def _joined(self, text: str) -> str:
+        """The text fit for storage; a surrogate pair that two chunks share becomes the character that it means."""
+        if text and self._half:
+            text = (self._half + text).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+            self._half = ""
+        if "\ud800" <= text[-1:] <= "\udbff":
+            self._half, text = text[-1], text[:-1]
+        return clean(text)
+
     def end(self) -> list[ModelEvent]:
         if not self._reason:
             raise BrokenAnswer("the answer ended without a finish_reason")
-        return [*self._calls.whole(), Finished(self._reason)]
+        half = [TextDelta(clean(self._half))] if self._half else []
+        usage = [self._usage] if self._usage else []
+        return [*half, *self._calls.whole(), *usage, Finished(self._reason)]
 
 
-def _usage(usage: Any) -> Iterator[Usage]:
+def _usage(usage: Any) -> Usage | None:
     """The tokens of a chunk that tells them; a count that cannot be one spoils no answer."""
-    if isinstance(usage, dict):
-        counts = [usage.get(name) or 0 for name in ("prompt_tokens", "completion_tokens")]
-        if any(counts) and all(isinstance(count, int) and 0 <= count <= MAX_TOKENS for count in counts):
-            yield Usage(*counts)
+    if not isinstance(usage, dict):
+        return None
+    counts = [usage.get(name) or 0 for name in ("prompt_tokens", "completion_tokens")]
+    believable = any(counts) and all(isinstance(count, int) and 0 <= count <= MAX_TOKENS for count in counts)
+    return Usage(counts[0], counts[1]) if believable else None
 
 
 def _text(content: Any) -> str:
     """The words of a delta; Mistral's reasoning models send a list of parts, thinking among them."""
     if isinstance(content, list):
-        return clean("".join(part["text"] for part in content if part.get("type") == "text"))
-    return clean(content) if content else ""
+        return "".join(part["text"] for part in content if part.get("type") == "text")
+    return content or ""
 
 
 class ToolCallAssembler:
@@ -154,8 +186,12 @@ class ToolCallAssembler:
 
     def __init__(self) -> None:
         self._calls: list[dict[str, Any]] = []
+        self._length = 0
 
     def add(self, piece: dict[str, Any]) -> None:
+        self._length += len(str(piece))
+        if self._length > MAX_CALL_CHARS:
+            raise BrokenAnswer("tool calls without end")
         function = piece.get("function") or {}
         call_id = clean(piece.get("id") or "")
         call = self._belongs_to(call_id, function.get("name"), piece.get("index"))

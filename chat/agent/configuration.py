@@ -1,0 +1,112 @@
+"""Which models the environment names, and how to ask them."""
+
+import asyncio
+from collections.abc import Callable
+from weakref import WeakKeyDictionary
+
+from ccagent.environment import Environment, check_base_url, check_key
+from chat.agent import errors
+from chat.agent.offline import OfflineProvider
+from chat.agent.providers import VENDORS, OpenAIProvider, Provider, Timeouts
+
+
+def configured(env: Environment) -> Callable[[], Provider]:
+    """How to make the provider that the environment names; raises ``NotConfigured``, with a sentence for operators."""
+    key = env.provider_api_key.get_secret_value()
+    name = _main_name(env)
+    if not name:
+        return OfflineProvider
+    vendor = VENDORS.get(name)
+    base_url = env.provider_base_url or (vendor.base_url if vendor else "")
+    model = env.provider_model or (vendor.default_model if vendor else "")
+    if not base_url:
+        raise errors.NotConfigured(
+            sentence=(
+                f"PROVIDER_NAME is {name}, which is none of {', '.join(VENDORS)}: set PROVIDER_BASE_URL to its address."
+            )
+        )
+    if not key and vendor and not env.provider_base_url:
+        raise errors.NotConfigured(sentence=f"PROVIDER_API_KEY is missing: set it to your key of {name}.")
+    if not model:
+        raise errors.NotConfigured(sentence=f"PROVIDER_MODEL is missing: set it to the name of a model of {name}.")
+    return _maker(env, name, model, base_url, key)
+
+
+def fallbacks(env: Environment) -> tuple[list[Callable[[], Provider]], list[errors.NotConfigured]]:
+    """How to make the ``FALLBACK_MODELS`` that can be asked, and what is wrong with the others."""
+    makers, problems = [], []
+    for entry in filter(None, env.fallback_models.split(",")):
+        try:
+            makers.append(_fallback(env, entry))
+        except errors.NotConfigured as problem:
+            problems.append(problem)
+    return makers, problems
+
+
+def _fallback(env: Environment, entry: str) -> Callable[[], Provider]:
+    """How to make one of ``FALLBACK_MODELS``; raises ``NotConfigured``, with a sentence for operators."""
+    before, colon, after = entry.partition(":")
+    name, model = (before, after) if colon else (_main_name(env), entry)
+    vendor = VENDORS.get(name)
+    is_main = name == _main_name(env)
+    key = _of_provider(env, "FALLBACK_API_KEY", name, check_key)
+    url = _of_provider(env, "FALLBACK_BASE_URL", name, check_base_url)
+    if is_main:
+        key = key or env.provider_api_key.get_secret_value()
+        url = url or env.provider_base_url
+    if not (url or vendor):
+        raise errors.NotConfigured(
+            sentence=f"FALLBACK_MODELS names {entry}, whose provider is none of {', '.join(VENDORS)}: "
+            f"set {_variable('FALLBACK_BASE_URL', name)} to its address."
+        )
+    if not (key or url):
+        raise errors.NotConfigured(
+            sentence=f"{_variable('FALLBACK_API_KEY', name)} is missing: set it to your key of {name}."
+        )
+    return _maker(env, name, model, url or VENDORS[name].base_url, key)
+
+
+def _variable(prefix: str, provider: str) -> str:
+    return f"{prefix}_{provider.upper().replace('-', '_')}"
+
+
+def _of_provider(env: Environment, prefix: str, provider: str, check: Callable[[str], None]) -> str:
+    name = _variable(prefix, provider)
+    value = env.fallback_variable(name)
+    try:
+        check(value)
+    except ValueError as error:
+        raise errors.NotConfigured(sentence=f"{name} is malformed: {error}.") from None
+    return value
+
+
+def _main_name(env: Environment) -> str:
+    """The provider's name, which may follow from the other variables; empty for the one without a network."""
+    has_key = bool(env.provider_api_key.get_secret_value())
+    return env.provider_name or ("google-genai" if has_key else "custom" if env.provider_base_url else "")
+
+
+def _maker(env: Environment, name: str, model: str, base_url: str, key: str) -> Callable[[], Provider]:
+    timeouts = Timeouts(env.provider_connect_seconds, env.provider_first_byte_seconds, env.provider_stall_seconds)
+    return lambda: OpenAIProvider(name, model, base_url, key, timeouts, env.provider_retries)
+
+
+# An HTTP client's connections belong to the loop they were opened on.
+_current: WeakKeyDictionary[asyncio.AbstractEventLoop, list[Provider]] = WeakKeyDictionary()
+
+
+def current(env: Environment) -> list[Provider]:
+    """This process's provider and those to fall back on, for each event loop; raises ``NotConfigured``.
+
+    A fallback with a mistake in its settings is left out: a system check tells of it.
+    """
+    loop = asyncio.get_running_loop()
+    if loop not in _current:
+        _current[loop] = [make() for make in (configured(env), *fallbacks(env)[0])]
+    return _current[loop]
+
+
+async def close() -> None:
+    """Closes the idle connections of this loop's providers; the process ends."""
+    for provider in _current.pop(asyncio.get_running_loop(), []):
+        await provider.close()
