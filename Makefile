@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format bench manage clean
+.PHONY: help run test lint format bench soak manage clean
 
 help: ## List the commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-8s %s\n", $$1, $$2}'
@@ -35,6 +35,9 @@ format: $(VENV)/.dev ## Mend the style
 
 bench: $(VENV)/.dev ## Measure the agent beside a direct call of the same provider
 	$(BIN)/python -m bench
+
+soak: $(VENV)/.dev ## Let people chat for minutes while everything breaks under them, and check every promise
+	$(BIN)/python -m bench.soak
 
 manage: $(VENV)/.run ## Run a command in development mode: make manage ARGS="shell"
 	@DEV_MODE=true $(BIN)/python manage.py $(ARGS)
