@@ -1,15 +1,20 @@
 """An answer in the making, and how to listen to it."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from typing import Protocol
 
+from django.db import InterfaceError, OperationalError
+
 from ccagent.database import in_database
-from chat.agent.errors import BrokenAnswer, ProviderError, Unavailable
+from chat.agent.errors import BrokenAnswer, ProviderError, Stopped, Unavailable
 from chat.models import Message
 
 QUIET_SECONDS = 10.0
 LOOK_SECONDS = 1.0
+LOST_SECONDS = 25.0
+"""Longest that a stored answer is listened to while the database is away."""
 
 
 class Answer(Protocol):
@@ -110,8 +115,12 @@ class RunningAnswer:
 class StoredAnswer:
     """An answer that another process makes or made, heard out of its stored text, a second or so behind."""
 
+    process_ends = False
+    """Set once for all listeners, who would otherwise be cut off without a word."""
+
     def __init__(self, message: Message) -> None:
         self._message = message
+        self._looked_at = time.monotonic()
 
     async def opened(self) -> None:
         while self._message.status == Message.Status.STREAMING and not self._message.text:
@@ -142,8 +151,18 @@ class StoredAnswer:
 
     async def _look_again(self) -> None:
         await asyncio.sleep(LOOK_SECONDS)
-        await in_database(self._message.refresh_from_db, fields=["text", "status"])
+        try:
+            await in_database(self._message.refresh_from_db, fields=["text", "status"])
+            self._looked_at = time.monotonic()
+        except (OperationalError, InterfaceError) as error:
+            if time.monotonic() - self._looked_at > LOST_SECONDS:
+                sentence = "The database cannot be reached at the moment: try again in a few seconds."
+                raise Unavailable(repr(error), sentence=sentence, retry_after=5) from error
+        if self.process_ends and self._message.status == Message.Status.STREAMING:
+            raise Unavailable(sentence="The agent is restarting: try again in a few seconds.", retry_after=5)
 
     def _raise_what_went_wrong(self) -> None:
         if self._message.status in (Message.Status.INTERRUPTED, Message.Status.FAILED):
-            raise Unavailable(sentence="The answer broke off: ask again.")
+            raise Unavailable(sentence="The answer broke off: ask again.", retry_after=1)
+        if self._message.status == Message.Status.STOPPED and not self._message.text:
+            raise Stopped()

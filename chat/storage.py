@@ -105,7 +105,7 @@ def _earlier_turn(email: str, once: Idempotency) -> OpenedTurn | None:
     if question.request_digest != once.digest:
         raise KeyReused
     answer = Message.objects.get(conversation=conversation, sequence=question.sequence + 1)
-    if answer.status == Message.Status.FAILED:
+    if answer.status == Message.Status.FAILED or (answer.status == Message.Status.INTERRUPTED and not answer.text):
         Message.objects.filter(pk=question.pk).update(idempotency_key="", request_digest="")
         return None
     return OpenedTurn(question, answer, is_new=False)

@@ -91,6 +91,8 @@ async def start(
         return opened.answer, _answer_of(opened.answer)
     turn = Turn(opened, blocks)
     _running[turn] = _in_background(_run(turn))
+    if _draining:  # it began while the question was being stored
+        turn.work.cancel()
     if "keep" not in _tasks or _tasks["keep"].done():
         _tasks["keep"] = _in_background(_keep())
     return turn.message, turn.answer
@@ -285,7 +287,7 @@ async def look_after_orphans() -> None:
 async def drain(seconds: float) -> None:
     """Takes no new questions, lets the running turns end, and after that many seconds stores what they have."""
     global _draining
-    _draining = True
+    _draining = StoredAnswer.process_ends = True
     if _running:
         ends = set(_running.values())
         await asyncio.wait(ends, timeout=seconds)

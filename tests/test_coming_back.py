@@ -191,3 +191,16 @@ def test_a_fifth_answer_at_once_is_429(person: httpx2.Client, gate: Gate, server
         for thread in threads:
             thread.join()
     assert (refused.status_code, refused.headers["Retry-After"]) == (429, "5")
+
+
+def test_who_listens_to_another_process_is_told_when_this_one_ends(
+    person: httpx2.Client, gate: Gate, serve: Serve, provider: FakeProvider, email: str
+) -> None:
+    leaving = serve(PROVIDER_NAME="fake", PROVIDER_MODEL="leaving", PROVIDER_BASE_URL=provider.base_url)
+    gate.step()
+    with asking(person) as asked, leaving.client(email) as elsewhere:
+        next(chunks(asked))
+        with joining(elsewhere) as joined:
+            until(lambda: history(person)[1:] == ["one "])
+            threading.Thread(target=leaving.stop).start()
+            assert "restarting" in str(list(chunks(joined))[-1]["error"])

@@ -5,7 +5,11 @@ import uuid
 
 import httpx2
 import pytest
+from django.utils import timezone
 
+from chat import storage
+from chat.content import Text
+from chat.models import Message
 from tests.conftest import Server
 from tests.fake_provider import FakeProvider, key_refused, text
 
@@ -77,3 +81,11 @@ def test_the_same_key_of_somebody_else_is_another_turn(
 @pytest.mark.parametrize("bad", ["", "ä", "x" * 256, '"'])
 def test_a_malformed_key_is_400(person: httpx2.Client, bad: str) -> None:
     assert ask(person, {"Idempotency-Key": bad.encode()}).status_code == 400  # type: ignore[dict-item]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_turn_whose_process_died_before_a_word_gives_its_key_back() -> None:
+    once = storage.Idempotency("key", "digest")
+    died = storage.open_turn("a@b.co", [Text("Hi")], timezone.now(), once)
+    storage.close_turn(died.answer.pk, {"status": Message.Status.INTERRUPTED}, [])
+    assert storage.open_turn("a@b.co", [Text("Hi")], timezone.now(), once).is_new
