@@ -126,7 +126,7 @@ def test_without_an_answer_there_is_a_status_and_a_failure_in_store(
     kind: str, path: str, visitor: httpx2.Client, impatient: Server, provider: FakeProvider, email: str
 ) -> None:
     reply, status, sentence, _ = NO_ANSWER[kind]
-    provider.replies(reply)
+    provider.default = reply
     heard = ask(visitor, path)
     assert (heard.status, heard.text, kept(impatient, email)["status"]) == (status, "", "failed")
     assert sentence in heard.error
@@ -137,7 +137,7 @@ def test_the_providers_own_words_are_the_operators_alone(
     kind: str, path: str, visitor: httpx2.Client, impatient: Server, provider: FakeProvider, email: str
 ) -> None:
     reply, _, _, words = NO_ANSWER[kind]
-    provider.replies(reply)
+    provider.default = reply
     heard = ask(visitor, path)
     assert words.lower() in kept(impatient, email)["error"].lower()
     assert words not in heard.error
@@ -147,7 +147,7 @@ def test_the_providers_own_words_are_the_operators_alone(
 def test_a_failed_answer_is_no_bubble_in_the_history(
     kind: str, visitor: httpx2.Client, provider: FakeProvider, path: str
 ) -> None:
-    provider.replies(NO_ANSWER[kind][0])
+    provider.default = NO_ANSWER[kind][0]
     ask(visitor, path)
     assert [message["role"] for message in visitor.get("/api/chat/history").json()["data"]] == ["user"]
 
