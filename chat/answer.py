@@ -8,7 +8,7 @@ from typing import Protocol
 from django.db import InterfaceError, OperationalError
 
 from ccagent.database import in_database
-from chat.agent.errors import BrokenAnswer, ProviderError, Stopped, Unavailable
+from chat.agent.errors import DATABASE_AWAY, RESTARTING, BrokenAnswer, ProviderError, Stopped, Unavailable
 from chat.models import Message
 
 QUIET_SECONDS = 10.0
@@ -156,10 +156,9 @@ class StoredAnswer:
             self._looked_at = time.monotonic()
         except (OperationalError, InterfaceError) as error:
             if time.monotonic() - self._looked_at > LOST_SECONDS:
-                sentence = "The database cannot be reached at the moment: try again in a few seconds."
-                raise Unavailable(repr(error), sentence=sentence, retry_after=5) from error
+                raise Unavailable(repr(error), sentence=DATABASE_AWAY, retry_after=5) from error
         if self.process_ends and self._message.status == Message.Status.STREAMING:
-            raise Unavailable(sentence="The agent is restarting: try again in a few seconds.", retry_after=5)
+            raise Unavailable(sentence=RESTARTING, retry_after=5)
 
     def _raise_what_went_wrong(self) -> None:
         if self._message.status in (Message.Status.INTERRUPTED, Message.Status.FAILED):

@@ -18,7 +18,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError
 from ccagent.database import in_database
 from chat import history, live, storage
 from chat.agent import attempts, configuration
-from chat.agent.errors import Fault, ProviderError, Stopped, TimedOut, Unavailable
+from chat.agent.errors import DATABASE_AWAY, RESTARTING, Fault, ProviderError, Stopped, TimedOut, Unavailable
 from chat.agent.events import AgentEvent, Asked, Finished, TextDelta, ToolResult, Usage
 from chat.agent.prompt import ModelRequest, estimated_usage
 from chat.answer import Answer, RunningAnswer, StoredAnswer
@@ -33,9 +33,6 @@ ORPHAN_SECONDS = 5.0
 _NEXT_LOOK_SECONDS = 0.5
 # Waits between the tries to store an end, in seconds: long enough for Postgres to restart.
 _STORE_AGAIN = (0.2, 0.5, 1, 2, 4, 8, 8)
-
-_DATABASE_GONE = "The database cannot be reached at the moment: try again in a few seconds."
-_RESTARTING = "The agent is restarting: try again in a few seconds."
 
 
 class Turn:
@@ -135,10 +132,10 @@ async def _run(turn: Turn) -> None:
     except ProviderError as provider_error:
         error = provider_error
     except (OperationalError, InterfaceError) as database_error:
-        error = Unavailable(repr(database_error), sentence=_DATABASE_GONE, retry_after=5)
+        error = Unavailable(repr(database_error), sentence=DATABASE_AWAY, retry_after=5)
     except asyncio.CancelledError:
         if not turn.is_stopped:
-            error = Unavailable("the process was told to stop", sentence=_RESTARTING, retry_after=5)
+            error = Unavailable("the process was told to stop", sentence=RESTARTING, retry_after=5)
         elif not turn.answer.text:
             error = Stopped()
     except Exception as bug:
@@ -218,7 +215,7 @@ async def _close(turn: Turn, error: ProviderError | None) -> None:
     if error:
         turn.outcome["error"] = f"{error.sentence} {error.detail}".strip()
     if not await _stored(turn):
-        error = error or Unavailable("the end could not be stored", sentence=_DATABASE_GONE, retry_after=5)
+        error = error or Unavailable("the end could not be stored", sentence=DATABASE_AWAY, retry_after=5)
     turn.answer.end(error)
     del _running[turn]
     await live.publish(turn.message.conversation_id, turn.message.pk, turn.outcome["status"], text)

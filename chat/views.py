@@ -35,7 +35,7 @@ async def _started(request: Request) -> tuple[Message, Answer]:
     try:
         return await turns.start(caller(request).email, **prompt.validated_data, once=_idempotency(request))
     except turns.Restarting:
-        raise ApiError(503, "The agent is restarting: try again in a few seconds.", retry_after=5) from None
+        raise ApiError(503, errors.RESTARTING, retry_after=5) from None
     except storage.TooManyRunning:
         raise ApiError(429, "Too many answers are running: wait for one to end, or stop them.", retry_after=5) from None
     except storage.KeyReused:

@@ -2,6 +2,9 @@
 
 from ccagent.text import clean
 
+DATABASE_AWAY = "The database cannot be reached at the moment: try again in a few seconds."
+RESTARTING = "The agent is restarting: try again in a few seconds."
+
 
 class ProviderError(Exception):
     """``sentence`` is for the person who asked, ``detail`` holds the provider's own words, for operators only."""
