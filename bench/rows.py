@@ -122,13 +122,17 @@ def load(bench: Bench) -> Iterator[Line]:
 def flood(bench: Bench) -> Iterator[Line]:
     pace = Pace(tokens=200, pause=0.0)
     pair = bench.both(streams("flood", 50, pace, rounds=5), pace)
-    yield rate_line("50 streams without pauses", "tokens/s", 50 * 5 * pace.tokens, pair)
+    title = "50 streams without pauses"
+    yield rate_line(title, "tokens/s", 50 * 5 * pace.tokens, pair)
+    yield Line(title, "server's CPU per stream, ms", None, pair.cpu / (50 * 5) * 1000)
 
 
 def plain(bench: Bench) -> Iterator[Line]:
     pace = Pace(tokens=200, pause=0.0)
     pair = bench.both(replace(streams("plain", 20, pace, rounds=20), kind="plain"), pace)
-    yield rate_line("plain messages, 20 at once", "answers/s", 20 * 20, pair)
+    title = "plain messages, 20 at once"
+    yield rate_line(title, "answers/s", 20 * 20, pair)
+    yield Line(title, "server's CPU per answer, ms", None, pair.cpu / (20 * 20) * 1000)
 
 
 ROWS: Mapping[str, Row] = {

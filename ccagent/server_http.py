@@ -8,7 +8,6 @@ import json
 import logging
 import math
 import time
-from contextlib import suppress
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
@@ -134,8 +133,10 @@ class Channel(http.HTTPChannel):
         """Like `write`, for half the processor time: Twisted's goes around the event loop for every small piece."""
         sent = 0
         if not self.unsent():
-            with suppress(OSError):  # the socket is full or gone: Twisted's way finds out which
+            try:
                 sent = self.transport.socket.send(data)
+            except OSError:  # the socket is full or gone: Twisted's way finds out which
+                sent = 0
         if sent < len(data):
             self.transport.write(data[sent:])
 

@@ -39,10 +39,15 @@ class RunningAnswer:
     def __init__(self, max_chars: int) -> None:
         self._max_chars = max_chars
         self.error: ProviderError | None = None
-        self.ended = False
         self._pieces: list[str] = []
         self._length = 0
-        self._changed = asyncio.Event()
+        self._begun = asyncio.Event()
+        self._over = asyncio.Event()
+        self._listeners: list[_Listener] = []
+
+    @property
+    def ended(self) -> bool:
+        return self._over.is_set()
 
     @property
     def text(self) -> str:
@@ -52,6 +57,7 @@ class RunningAnswer:
         """The next piece; raises ``BrokenAnswer`` where the answer grows beyond its limit."""
         self._pieces.append(text[: self._max_chars - self._length])
         self._length += len(text)
+        self._begun.set()
         self._wake()
         if self._length > self._max_chars:
             raise BrokenAnswer(
@@ -61,17 +67,17 @@ class RunningAnswer:
 
     def end(self, error: ProviderError | None = None) -> None:
         self.error = error
-        self.ended = True
+        self._begun.set()
+        self._over.set()
         self._wake()
 
     def _wake(self) -> None:
-        self._changed.set()
-        self._changed = asyncio.Event()
+        for listener in self._listeners:
+            listener.wake()
 
     async def opened(self) -> None:
         """Waits for the first piece; raises ``ProviderError`` where the answer ends without one."""
-        while not (self._pieces or self.ended):
-            await self._changed.wait()
+        await self._begun.wait()
         if not self._pieces and self.error:
             raise self.error
 
@@ -81,28 +87,24 @@ class RunningAnswer:
         Raises ``ProviderError`` at the end of an answer that broke off.
         """
         seen = 0
-        while seen < len(self._pieces) or not self.ended:
-            if seen < len(self._pieces):
-                pieces, seen = self._pieces[seen:], len(self._pieces)
-                yield "".join(pieces)
-            elif await self._is_quiet():
-                yield ""
+        listener = _Listener()
+        self._listeners.append(listener)
+        try:
+            while seen < len(self._pieces) or not self.ended:
+                if seen < len(self._pieces):
+                    pieces, seen = self._pieces[seen:], len(self._pieces)
+                    yield "".join(pieces)
+                elif not await listener.change():
+                    yield ""
+        finally:
+            self._listeners.remove(listener)
+            listener.close()
         if self.error:
             raise self.error
 
-    async def _is_quiet(self) -> bool:
-        """Waits for a change; true where none came for 10 s."""
-        try:
-            async with asyncio.timeout(QUIET_SECONDS):
-                await self._changed.wait()
-        except TimeoutError:
-            return True
-        return False
-
     async def over(self) -> None:
         """Waits for the end, whatever it is."""
-        while not self.ended:
-            await self._changed.wait()
+        await self._over.wait()
 
     async def finished(self) -> str:
         """The whole answer; raises ``ProviderError``."""
@@ -110,6 +112,36 @@ class RunningAnswer:
         if self.error:
             raise self.error
         return self.text
+
+
+class _Listener:
+    """Somebody's wait for changes, with one timer for all of it: one for each token would cost more than the token."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._waiter: asyncio.Future[bool] | None = None
+        self._heard_at = self._loop.time()
+        self._timer = self._loop.call_later(QUIET_SECONDS, self._look)
+
+    async def change(self) -> bool:
+        """Waits for a change; false where none came for 10 s."""
+        self._waiter = self._loop.create_future()
+        changed = await self._waiter
+        self._heard_at = self._loop.time()
+        return changed
+
+    def wake(self, changed: bool = True) -> None:
+        if self._waiter and not self._waiter.done():
+            self._waiter.set_result(changed)
+
+    def _look(self) -> None:
+        left = self._heard_at + QUIET_SECONDS - self._loop.time()
+        if left <= 0:
+            self.wake(changed=False)
+        self._timer = self._loop.call_later(left if left > 0 else QUIET_SECONDS, self._look)
+
+    def close(self) -> None:
+        self._timer.cancel()
 
 
 class StoredAnswer:

@@ -1,15 +1,17 @@
 """Reads of a conversation: what the window shows, and what the model gets."""
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django.conf import settings
+from django.db import connection
 from django.db.models import Q, prefetch_related_objects
 from django.utils import timezone
 
 from chat.agent import tools
 from chat.agent.prompt import ModelRequest, Passage, PromptMessage, estimated_tokens, fill_in, words
-from chat.content import Block, Image, Text, serialise
+from chat.content import Block, Image, Text, deserialise, serialise
 from chat.models import Message, Prompt
 from context.search import FoundChunk
 
@@ -53,14 +55,7 @@ def model_request(question: Message, blocks: Iterable[Block], prompt: Prompt, fo
     system = fill_in(
         prompt.system, settings.APP_NAME, timezone.localdate().isoformat(), question.conversation.email or "unknown"
     )
-    earlier = _within_budget(
-        Message.objects.filter(conversation=question.conversation_id, sequence__lt=question.sequence)
-        .exclude(text="", role=Message.Role.ASSISTANT)
-        .exclude(status=Message.Status.STREAMING)
-        .only("role", "text", "blocks")
-        .order_by("-sequence")[:_PROMPT_ROWS],
-        settings.ENV.history_tokens,
-    )
+    earlier = _within_budget(_before(question), settings.ENV.history_tokens)
     return ModelRequest(
         system=system,
         messages=tuple(_joined([*earlier, PromptMessage("user", _with_words(blocks))])),
@@ -69,26 +64,39 @@ def model_request(question: Message, blocks: Iterable[Block], prompt: Prompt, fo
     )
 
 
-def _within_budget(newest_first: Iterable[Message], budget: int) -> list[PromptMessage]:
+def _before(question: Message) -> Iterator[PromptMessage]:
+    """The messages before a question, newest first, without answers that have no text or are in the making."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT role, text, blocks FROM chat_message
+            WHERE conversation_id = %s AND sequence < %s AND status <> 'streaming' AND (text <> '' OR role = 'user')
+            ORDER BY sequence DESC LIMIT %s
+            """,
+            [question.conversation_id, question.sequence, _PROMPT_ROWS],
+        )
+        for role, text, blocks in cursor.fetchall():
+            said = [deserialise(block) for block in json.loads(blocks)] if blocks else [Text(text)]
+            yield PromptMessage(role, _with_words(map(_without_image, said)))
+
+
+def _within_budget(newest_first: Iterable[PromptMessage], budget: int) -> list[PromptMessage]:
     """As many of the newest messages as the budget of tokens holds, oldest first; no answer without its question."""
     kept: list[PromptMessage] = []
     for message in newest_first:
-        said = PromptMessage(
-            "assistant" if message.role == Message.Role.ASSISTANT else "user", _without_images(message)
-        )
-        budget -= estimated_tokens(words(said.blocks))
+        budget -= estimated_tokens(words(message.blocks))
         if budget < 0:
             break
-        if said.blocks:
-            kept.insert(0, said)
+        if message.blocks:
+            kept.insert(0, message)
     while kept and kept[0].role == "assistant":
         kept.pop(0)
     return kept
 
 
-def _without_images(message: Message) -> tuple[Block, ...]:
-    """An earlier message's blocks, its images by name alone: a model that saw them once has answered."""
-    return tuple(Text(words((block,))) if isinstance(block, Image) else block for block in _with_words(message.content))
+def _without_image(block: Block) -> Block:
+    """An image by its name alone: a model that saw it once has answered."""
+    return Text(words((block,))) if isinstance(block, Image) else block
 
 
 def _with_words(blocks: Iterable[Block]) -> tuple[Block, ...]:

@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
 
 from chat.agent.prompt import DEFAULT_SYSTEM_PROMPT
 from chat.content import Block, Image, Text, deserialise
@@ -14,9 +15,9 @@ class Conversation(models.Model):
     """
 
     email = models.CharField("e-mail", max_length=254, blank=True, db_index=True, help_text="Empty: an anonymous call.")
-    created_at = models.DateTimeField(auto_now_add=True)
-    last_activity_at = models.DateTimeField(auto_now_add=True, db_index=True)
-    last_sequence = models.PositiveIntegerField(default=0, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True, db_default=Now())
+    last_activity_at = models.DateTimeField(auto_now_add=True, db_default=Now(), db_index=True)
+    last_sequence = models.PositiveIntegerField(default=0, db_default=0, editable=False)
 
     class Meta:
         ordering = ["-last_activity_at"]
@@ -50,7 +51,8 @@ class Message(models.Model):
     """One side's part of a turn.
 
     ``blocks`` holds a user's content blocks in the contract's shape, images by their attachment's position; an
-    assistant's answer is its ``text`` alone.
+    assistant's answer is its ``text`` alone. The database knows the defaults too: for statements that name few columns,
+    and for a process of the version before, which knows nothing of a new one.
     """
 
     class Role(models.TextChoices):
@@ -67,27 +69,33 @@ class Message(models.Model):
     conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="messages")
     sequence = models.PositiveIntegerField(help_text="Place in the conversation, from 1, in the order of arrival.")
     role = models.CharField(max_length=10, choices=Role)
-    status = models.CharField(max_length=12, choices=Status, default=Status.COMPLETE)
-    text = models.TextField(blank=True)
+    status = models.CharField(max_length=12, choices=Status, default=Status.COMPLETE, db_default=Status.COMPLETE)
+    text = models.TextField(blank=True, default="", db_default="")
     blocks = models.JSONField(null=True, blank=True)
     date = models.DateTimeField(help_text="The sender's clock.")
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(auto_now_add=True, db_default=Now())
     heartbeat_at = models.DateTimeField(null=True, editable=False)
-    stop_requested = models.BooleanField(default=False, editable=False)
-    idempotency_key = models.CharField(max_length=255, blank=True, editable=False)
-    request_digest = models.CharField(max_length=64, blank=True, editable=False)
+    stop_requested = models.BooleanField(default=False, db_default=False, editable=False)
+    idempotency_key = models.CharField(max_length=255, blank=True, default="", db_default="", editable=False)
+    request_digest = models.CharField(max_length=64, blank=True, default="", db_default="", editable=False)
 
     prompt = models.ForeignKey(Prompt, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
-    provider = models.CharField(max_length=100, blank=True)
-    model = models.CharField(max_length=200, blank=True)
-    finish_reason = models.CharField(max_length=50, blank=True)
+    provider = models.CharField(max_length=100, blank=True, default="", db_default="")
+    model = models.CharField(max_length=200, blank=True, default="", db_default="")
+    finish_reason = models.CharField(max_length=50, blank=True, default="", db_default="")
     prompt_tokens = models.PositiveIntegerField(null=True, blank=True)
     completion_tokens = models.PositiveIntegerField(null=True, blank=True)
-    tokens_estimated = models.BooleanField(default=False, help_text="The provider counted no tokens, or not all.")
+    tokens_estimated = models.BooleanField(
+        default=False, db_default=False, help_text="The provider counted no tokens, or not all."
+    )
     first_token_ms = models.PositiveIntegerField("time to first token (ms)", null=True, blank=True)
     total_ms = models.PositiveIntegerField("time to the end (ms)", null=True, blank=True)
-    passages = models.JSONField(default=list, blank=True, help_text="The context passages this answer was given.")
-    error = models.TextField(blank=True, help_text="What went wrong, in the provider's own words; operators only.")
+    passages = models.JSONField(
+        default=list, db_default=[], blank=True, help_text="The context passages this answer was given."
+    )
+    error = models.TextField(
+        blank=True, default="", db_default="", help_text="What went wrong, in the provider's own words; operators only."
+    )
 
     class Meta:
         ordering = ["conversation", "sequence"]

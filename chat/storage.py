@@ -1,6 +1,7 @@
 """Writes of a conversation, each one short transaction."""
 
 import datetime
+import json
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -10,15 +11,14 @@ from django.conf import settings
 from django.db import IntegrityError, connection, transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from chat import content
 from chat.agent.events import ToolResult
 from chat.content import Block, Image
 from chat.models import Attachment, Conversation, Message, ToolCall
 
-HEARTBEAT_LOST = datetime.timedelta(seconds=20)
-"""A streaming message whose heartbeat is older belongs to a process that died."""
+HEARTBEAT_LOST = datetime.timedelta(seconds=10)
+"""A streaming message whose heartbeat is older belongs to a process that died: it gives one each second."""
 
 
 class TooManyRunning(Exception):
@@ -62,38 +62,70 @@ def open_turn(email: str, blocks: Sequence[Block], date: datetime.datetime, once
         return _open_turn(email, blocks, date, once)
 
 
-@transaction.atomic
 def _open_turn(email: str, blocks: Sequence[Block], date: datetime.datetime, once: Idempotency) -> OpenedTurn:
-    if email and once.key and (earlier := _earlier_turn(email, once)):
-        return earlier
-    conversation = _locked_conversation(email)
-    running = _alive().filter(conversation=conversation).count() if email else 0
-    if running >= settings.ENV.max_running_turns:
+    images = list(content.images(blocks))
+    # The statements that open a turn are one round trip and one transaction by themselves.
+    with transaction.atomic() if images or once.key else nullcontext():
+        if email and once.key and (earlier := _earlier_turn(email, once)):
+            return earlier
+        opened = _insert(email, blocks, date, once if email else NO_KEY)
+        Attachment.objects.bulk_create(
+            Attachment(message=opened.question, position=position, name=image.name, base64=image.base64)
+            for position, image in images
+        )
+        return opened
+
+
+# The first statement locks the person's conversation, so that two messages at once get their places one after the
+# other; the second sees what others have stored until then. Were they one statement, it would look before it waits.
+_PLACE_OF_PERSON = """
+INSERT INTO chat_conversation (email) VALUES (%(email)s)
+ON CONFLICT (email) WHERE email <> '' DO UPDATE SET last_activity_at = now();
+WITH running AS (
+    SELECT count(*) FROM chat_message JOIN chat_conversation ON chat_conversation.id = conversation_id
+    WHERE email = %(email)s AND status = 'streaming' AND heartbeat_at >= now() - %(lost)s
+), place AS (
+    UPDATE chat_conversation SET last_sequence = last_sequence + 2 FROM running
+    WHERE email = %(email)s AND running.count < %(most)s
+    RETURNING chat_conversation.id, last_sequence, running.count
+)"""
+_PLACE_OF_NOBODY = """
+WITH place AS (
+    INSERT INTO chat_conversation (email, last_sequence) VALUES ('', 2) RETURNING id, last_sequence, 0 AS count
+)"""
+_INSERT = """
+INSERT INTO chat_message
+    (conversation_id, sequence, role, status, text, blocks, date, heartbeat_at, idempotency_key, request_digest)
+SELECT id, last_sequence - 1, 'user', 'complete', %(text)s, %(blocks)s::jsonb, %(date)s, null, %(key)s, %(digest)s
+FROM place
+UNION ALL SELECT id, last_sequence, 'assistant', 'streaming', '', null, now(), now(), '', '' FROM place
+RETURNING id, conversation_id, sequence, date, (SELECT count FROM place) > 0"""
+
+
+def _insert(email: str, blocks: Sequence[Block], date: datetime.datetime, once: Idempotency) -> OpenedTurn:
+    values: dict[str, Any] = {
+        "email": email,
+        "lost": HEARTBEAT_LOST,
+        "most": settings.ENV.max_running_turns,
+        "text": content.plain_text(blocks),
+        "blocks": json.dumps([_without_data(block) for block in blocks]),
+        "date": date,
+        "key": once.key,
+        "digest": once.digest,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute((_PLACE_OF_PERSON if email else _PLACE_OF_NOBODY) + _INSERT, values)
+        if email:
+            cursor.nextset()
+        rows = cursor.fetchall()
+    if not rows:
         raise TooManyRunning
-    question = Message(
-        conversation=conversation,
-        sequence=conversation.last_sequence - 1,
-        role=Message.Role.USER,
-        text=content.plain_text(blocks),
-        blocks=[_without_data(block) for block in blocks],
-        date=date,
-        idempotency_key=once.key if email else "",
-        request_digest=once.digest if email else "",
+    conversation = Conversation(pk=rows[0][1], email=email)
+    question, answer = (
+        Message(pk=pk, conversation=conversation, sequence=sequence, role=role, date=date)
+        for role, (pk, _, sequence, date, _) in zip((Message.Role.USER, Message.Role.ASSISTANT), rows, strict=True)
     )
-    answer = Message(
-        conversation=conversation,
-        sequence=conversation.last_sequence,
-        role=Message.Role.ASSISTANT,
-        status=Message.Status.STREAMING,
-        date=timezone.now(),
-        heartbeat_at=Now(),
-    )
-    Message.objects.bulk_create([question, answer])
-    Attachment.objects.bulk_create(
-        Attachment(message=question, position=position, name=image.name, base64=image.base64)
-        for position, image in content.images(blocks)
-    )
-    return OpenedTurn(question, answer, waits=running > 0)
+    return OpenedTurn(question, answer, waits=rows[0][4])
 
 
 def _earlier_turn(email: str, once: Idempotency) -> OpenedTurn | None:
@@ -109,28 +141,6 @@ def _earlier_turn(email: str, once: Idempotency) -> OpenedTurn | None:
         Message.objects.filter(pk=question.pk).update(idempotency_key="", request_digest="")
         return None
     return OpenedTurn(question, answer, is_new=False)
-
-
-def _locked_conversation(email: str) -> Conversation:
-    """The person's conversation with two places taken; its row stays locked until the end of the transaction.
-
-    The lock gives two messages that arrive at once their places one after the other.
-    """
-    if not email:
-        return Conversation.objects.create(last_sequence=2)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            INSERT INTO chat_conversation (email, created_at, last_activity_at, last_sequence)
-            VALUES (%s, now(), now(), 2)
-            ON CONFLICT (email) WHERE email <> '' DO UPDATE
-            SET last_sequence = chat_conversation.last_sequence + 2, last_activity_at = now()
-            RETURNING id, last_sequence
-            """,
-            [email],
-        )
-        pk, last_sequence = cursor.fetchone()
-    return Conversation(pk=pk, email=email, last_sequence=last_sequence)
 
 
 def _without_data(block: Block) -> dict[str, str]:
@@ -179,9 +189,13 @@ def runs_before(answer: Message) -> bool:
 
 
 def close_turn(answer: int, outcome: dict[str, Any], tool_results: Sequence[ToolResult]) -> None:
-    """Stores how an answer ended; ``outcome`` holds the message's fields. Once more is the same as once."""
-    with transaction.atomic() if tool_results else nullcontext():
-        Message.objects.filter(pk=answer).update(heartbeat_at=None, **outcome)
+    """Stores how an answer ended; ``outcome`` holds the message's columns. Once more is the same as once."""
+    values = {name: json.dumps(value) if name == "passages" else value for name, value in outcome.items()}
+    columns = "".join(f", {name} = %({name})s" for name in values)
+    with transaction.atomic() if tool_results else nullcontext(), connection.cursor() as cursor:
+        cursor.execute(
+            f"UPDATE chat_message SET heartbeat_at = null{columns} WHERE id = %(answer)s", {**values, "answer": answer}
+        )
         if tool_results:
             _store_tool_calls(answer, tool_results)
 
@@ -202,8 +216,13 @@ def _store_tool_calls(answer: int, tool_results: Sequence[ToolResult]) -> None:
     )
 
 
-def interrupt_orphans() -> int:
-    """Marks answers *interrupted* whose process died; their text so far stays. Returns their number."""
-    return Message.objects.filter(status=Message.Status.STREAMING, heartbeat_at__lt=Now() - HEARTBEAT_LOST).update(
-        status=Message.Status.INTERRUPTED, heartbeat_at=None
+def interrupt_orphans(own: Sequence[int] = ()) -> int:
+    """Marks answers *interrupted* whose process died; their text so far stays. Returns their number.
+
+    ``own`` are the keys of answers that this process has in the making: while the database was away it could give no
+    sign of life.
+    """
+    lost = Message.objects.filter(status=Message.Status.STREAMING, heartbeat_at__lt=Now() - HEARTBEAT_LOST)
+    return lost.exclude(pk__in=own).update(
+        status=Message.Status.INTERRUPTED, heartbeat_at=None, error="The process that was answering ended."
     )

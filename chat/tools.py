@@ -20,6 +20,6 @@ def current_time(time_zone: str = "UTC") -> str:
     """The current date and time in a time zone, such as Africa/Johannesburg."""
     try:
         zone = ZoneInfo(time_zone)
-    except (ZoneInfoNotFoundError, ValueError):
+    except (ZoneInfoNotFoundError, ValueError, OSError):
         return f"There is no time zone {time_zone}; names look like Europe/Berlin."
     return datetime.datetime.now(zone).strftime("%A, %Y-%m-%d %H:%M %Z")

@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Sequence
 from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
@@ -38,11 +39,12 @@ _STORE_AGAIN = (0.2, 0.5, 1, 2, 4, 8, 8)
 class Turn:
     """A question, its answer in the making, and what will be stored of it."""
 
-    def __init__(self, opened: storage.OpenedTurn, blocks: Sequence[Block]) -> None:
+    def __init__(self, opened: storage.OpenedTurn, blocks: Sequence[Block], prepared: "Prepared | None") -> None:
         self.question = opened.question
         self.message = opened.answer
         self.waits = opened.waits
         self.blocks = blocks
+        self.prepared = prepared
         self.answer = RunningAnswer(settings.ENV.answer_max_chars)
         self.outcome: dict[str, Any] = {}
         self.tool_results: list[ToolResult] = []
@@ -64,6 +66,14 @@ class Turn:
         self.work.cancel()
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """What the model is asked, and what the message's row notes of what that was made of."""
+
+    request: ModelRequest
+    noted: dict[str, Any]
+
+
 class Restarting(Exception):
     """The process is about to end and takes no new questions."""
 
@@ -83,16 +93,38 @@ async def start(
     """
     if _draining:
         raise Restarting
-    opened = await in_database(storage.open_turn, email, blocks, date, once)
+    opened, prepared = await in_database(_open, email, blocks, date, once)
     if not opened.is_new:
         return opened.answer, _answer_of(opened.answer)
-    turn = Turn(opened, blocks)
+    turn = Turn(opened, blocks, prepared)
     _running[turn] = _in_background(_run(turn))
     if _draining:  # it began while the question was being stored
         turn.work.cancel()
     if "keep" not in _tasks or _tasks["keep"].done():
         _tasks["keep"] = _in_background(_keep())
     return turn.message, turn.answer
+
+
+def _open(
+    email: str, blocks: Sequence[Block], date: datetime.datetime, once: storage.Idempotency
+) -> tuple[storage.OpenedTurn, Prepared | None]:
+    """Opens the turn and, unless it waits for others, prepares it: one visit to the database instead of two."""
+    opened = storage.open_turn(email, blocks, date, once)
+    if not opened.is_new or opened.waits:
+        return opened, None
+    try:
+        return opened, _prepare(opened.question, blocks)
+    except Exception:  # the turn is open now, so it is for the turn to try again, and to fail by it
+        logger.info("A turn could not be prepared at the first try")
+        return opened, None
+
+
+def _prepare(question: Message, blocks: Sequence[Block]) -> Prepared:
+    prompt = Prompt.in_force()
+    found = search(plain_text(blocks))
+    passages = [{"chunk": hit.chunk, "document": hit.document, "title": hit.title, "score": hit.score} for hit in found]
+    request = history.model_request(question, blocks, prompt, found)
+    return Prepared(request, {"prompt_id": prompt.pk, "passages": passages})
 
 
 async def join(email: str) -> Answer | None:
@@ -162,7 +194,11 @@ async def _answer_in_time(turn: Turn) -> None:
 
 async def _answer(turn: Turn) -> None:
     models = configuration.current(settings.ENV)
-    request = await in_database(_prepare, turn)
+    prepared = turn.prepared
+    if prepared is None:
+        prepared = await in_database(_prepare, turn.question, turn.blocks)
+    turn.outcome |= prepared.noted
+    request = prepared.request
     try:
         async with aclosing(attempts.run(models, request, settings.ENV.provider_first_byte_seconds)) as events:
             async for event in events:
@@ -190,17 +226,6 @@ def _take(turn: Turn, event: AgentEvent) -> None:
             turn.outcome["finish_reason"] = event.reason[:50]
 
 
-def _prepare(turn: Turn) -> ModelRequest:
-    """What the model is asked, with a note in the outcome of what that was made of."""
-    prompt = Prompt.in_force()
-    found = search(plain_text(turn.blocks))
-    turn.outcome["prompt"] = prompt
-    turn.outcome["passages"] = [
-        {"chunk": hit.chunk, "document": hit.document, "title": hit.title, "score": hit.score} for hit in found
-    ]
-    return history.model_request(turn.question, turn.blocks, prompt, found)
-
-
 def _count(outcome: dict[str, Any], usage: Usage) -> None:
     """Adds up the tokens of a turn's several model calls."""
     for name in ("prompt_tokens", "completion_tokens"):
@@ -223,10 +248,10 @@ async def _close(turn: Turn, error: ProviderError | None) -> None:
 
 def _status(turn: Turn, error: ProviderError | None) -> str:
     if turn.is_stopped:
-        return Message.Status.STOPPED
+        return Message.Status.STOPPED.value
     if error is None:
-        return Message.Status.COMPLETE
-    return Message.Status.INTERRUPTED if turn.answer.text else Message.Status.FAILED
+        return Message.Status.COMPLETE.value
+    return Message.Status.INTERRUPTED.value if turn.answer.text else Message.Status.FAILED.value
 
 
 async def _stored(turn: Turn) -> bool:
@@ -275,7 +300,7 @@ async def look_after_orphans() -> None:
     """For as long as the process lives: marks answers that a dead process left as *streaming*."""
     while True:
         try:
-            await in_database(storage.interrupt_orphans)
+            await in_database(storage.interrupt_orphans, [turn.message.pk for turn in _running])
         except (OperationalError, InterfaceError):
             logger.warning("Orphaned answers could not be looked for at the moment")
         await asyncio.sleep(ORPHAN_SECONDS)

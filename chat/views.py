@@ -3,7 +3,7 @@
 import hashlib
 import re
 
-from django.http import HttpResponse, StreamingHttpResponse
+from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
@@ -64,11 +64,6 @@ def _email(request: Request) -> str:
     return caller(request).email
 
 
-def _event_stream(answer: Answer) -> StreamingHttpResponse:
-    headers = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"}
-    return StreamingHttpResponse(sse.encode(answer.listen()), content_type="text/event-stream", headers=headers)
-
-
 class SendMessage(AsyncEnvelopeView):
     """``POST /api/chat/message``"""
 
@@ -89,17 +84,17 @@ class StreamMessage(AsyncEnvelopeView):
     def get_throttles(self) -> list[BaseThrottle]:
         return [ChatThrottle()] if self.request.method == "POST" else []
 
-    async def post(self, request: Request) -> StreamingHttpResponse:
+    async def post(self, request: Request) -> sse.EventStream:
         _, answer = await _started(request)
         try:
             await answer.opened()
         except errors.ProviderError as error:
             raise _api_error(error) from error
-        return _event_stream(answer)
+        return sse.EventStream(answer.listen())
 
     async def get(self, request: Request) -> HttpResponseBase:
         answer = await turns.join(_email(request))
-        return _event_stream(answer) if answer else HttpResponse(status=204)
+        return sse.EventStream(answer.listen()) if answer else HttpResponse(status=204)
 
     async def delete(self, request: Request) -> HttpResponse:
         return success({"stopped": await turns.stop(_email(request))})

@@ -178,7 +178,7 @@ async def test_a_longer_prompt_than_the_first_takes_reaches_the_next_whole(provi
         ("b", True),
     ]
     assert [len(request.messages) for request in provider.requests] == [4, 2, 4]
-    assert TextDelta("You ") in events
+    assert TextDelta("You said: Hi") in events
 
 
 # What the settings name.

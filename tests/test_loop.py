@@ -61,7 +61,7 @@ def results(events: list[AgentEvent]) -> list[tuple[str, bool]]:
 
 async def test_an_answer_without_tools_is_text_and_one_end(provider: FakeProvider) -> None:
     provider.replies(text("All good"))
-    assert await run(provider) == [TextDelta("All "), TextDelta("good"), Finished("stop")]
+    assert await run(provider) == [TextDelta("All good"), Finished("stop")]
 
 
 @pytest.mark.usefixtures("own_tools")

@@ -3,7 +3,6 @@
 import base64
 import json
 import re
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -26,26 +25,23 @@ def line(delta: object, finish: str | None = None, **more: object) -> bytes:
 END = line({}, "stop") + b"data: [DONE]\n\n"
 
 
-async def read_batches(*pieces: bytes) -> list[list[ModelEvent]]:
-    async def body() -> AsyncIterator[bytes]:
-        for piece in pieces:
-            yield piece
-
-    return [batch async for batch in wire.events(body())]
+def read_batches(*pieces: bytes) -> list[list[ModelEvent]]:
+    reader = wire.AnswerReader()
+    return [list[ModelEvent](events) for events in [*map(reader.feed, pieces), reader.end()]]
 
 
-async def read(*pieces: bytes) -> list[ModelEvent]:
-    return [event for batch in await read_batches(*pieces) for event in batch]
+def read(*pieces: bytes) -> list[ModelEvent]:
+    return [event for batch in read_batches(*pieces) for event in batch]
 
 
-async def text_of(*pieces: bytes) -> str:
-    return "".join(event.text for event in await read(*pieces) if isinstance(event, TextDelta))
+def text_of(*pieces: bytes) -> str:
+    return "".join(event.text for event in read(*pieces) if isinstance(event, TextDelta))
 
 
-async def calls(*deltas: Any) -> list[ToolCallRequest]:
+def calls(*deltas: Any) -> list[ToolCallRequest]:
     """The calls in an answer whose deltas hold these tool calls."""
     answer = b"".join(line({"tool_calls": [delta]}) for delta in deltas) + line({}, "tool_calls")
-    return [event for event in await read(answer) if isinstance(event, ToolCallRequest)]
+    return [event for event in read(answer) if isinstance(event, ToolCallRequest)]
 
 
 def called(name: str = "", arguments: str = "", **more: object) -> dict[str, object]:
@@ -56,81 +52,81 @@ def called(name: str = "", arguments: str = "", **more: object) -> dict[str, obj
 # An answer's bytes.
 
 
-async def test_text_and_end_are_events() -> None:
-    assert await read(line({"content": "Hello"}) + END) == [TextDelta("Hello"), Finished("stop")]
+def test_text_and_end_are_events() -> None:
+    assert read(line({"content": "Hello"}) + END) == [TextDelta("Hello"), Finished("stop")]
 
 
-async def test_what_arrives_together_is_one_batch() -> None:
-    batches = await read_batches(line({"content": "a"}) + line({"content": "b"}), line({"content": "c"}), END)
-    assert batches[:2] == [[TextDelta("a"), TextDelta("b")], [TextDelta("c")]]
+def test_what_arrives_together_is_one_batch() -> None:
+    batches = read_batches(line({"content": "a"}) + line({"content": "b"}), line({"content": "c"}), END)
+    assert batches[:2] == [[TextDelta("ab")], [TextDelta("c")]]
 
 
-async def test_a_piece_without_a_whole_line_yields_nothing_yet() -> None:
+def test_a_piece_without_a_whole_line_yields_nothing_yet() -> None:
     whole = line({"content": "Hello"})
-    assert (await read_batches(whole[:30], whole[30:], END))[0] == [TextDelta("Hello")]
+    assert read_batches(whole[:30], whole[30:], END)[:2] == [[], [TextDelta("Hello")]]
 
 
-async def test_every_cut_through_an_answer_gives_the_same_text() -> None:
+def test_every_cut_through_an_answer_gives_the_same_text() -> None:
     answer = line({"content": "Grüße, 你好 🐌"}) + END
-    assert {await text_of(answer[:at], answer[at:]) for at in range(len(answer))} == {"Grüße, 你好 🐌"}
+    assert {text_of(answer[:at], answer[at:]) for at in range(len(answer))} == {"Grüße, 你好 🐌"}
 
 
-async def test_byte_by_byte_gives_the_same_text() -> None:
+def test_byte_by_byte_gives_the_same_text() -> None:
     answer = line({"content": "Grüße 🐌"}) + END
-    assert await text_of(*(answer[at : at + 1] for at in range(len(answer)))) == "Grüße 🐌"
+    assert text_of(*(answer[at : at + 1] for at in range(len(answer)))) == "Grüße 🐌"
 
 
-async def test_windows_line_ends() -> None:
-    assert await text_of((line({"content": "Hello"}) + END).replace(b"\n", b"\r\n")) == "Hello"
+def test_windows_line_ends() -> None:
+    assert text_of((line({"content": "Hello"}) + END).replace(b"\n", b"\r\n")) == "Hello"
 
 
-async def test_comments_event_names_and_ids_are_passed_over() -> None:
+def test_comments_event_names_and_ids_are_passed_over() -> None:
     noise = b": PROCESSING\n\nevent: message\nid: 7\nretry: 100\n"
-    assert await text_of(noise + line({"content": "Hello"}) + noise + END) == "Hello"
+    assert text_of(noise + line({"content": "Hello"}) + noise + END) == "Hello"
 
 
-async def test_the_blank_after_data_may_be_missing() -> None:
-    assert await text_of((line({"content": "Hello"}) + END).replace(b"data: ", b"data:")) == "Hello"
+def test_the_blank_after_data_may_be_missing() -> None:
+    assert text_of((line({"content": "Hello"}) + END).replace(b"data: ", b"data:")) == "Hello"
 
 
-async def test_the_last_line_may_lack_its_end() -> None:
-    assert (await read(line({"content": "Hello"}), line({}, "stop").rstrip()))[-1] == Finished("stop")
+def test_the_last_line_may_lack_its_end() -> None:
+    assert (read(line({"content": "Hello"}), line({}, "stop").rstrip()))[-1] == Finished("stop")
 
 
-async def test_done_is_not_needed_after_a_finish_reason() -> None:
-    assert (await read(line({"content": "Hello"}, "length")))[-1] == Finished("length")
+def test_done_is_not_needed_after_a_finish_reason() -> None:
+    assert (read(line({"content": "Hello"}, "length")))[-1] == Finished("length")
 
 
-async def test_usage_is_an_event_also_in_a_chunk_without_choices() -> None:
+def test_usage_is_an_event_also_in_a_chunk_without_choices() -> None:
     usage = b'data: {"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 5}}\n\n'
-    assert Usage(3, 5) in await read(line({"content": "Hello"}, "stop"), usage)
+    assert Usage(3, 5) in read(line({"content": "Hello"}, "stop"), usage)
 
 
 @pytest.mark.parametrize(
     "usage", ["many", {"prompt_tokens": float("inf")}, {"prompt_tokens": -1}, {"prompt_tokens": 2**40}, {}]
 )
-async def test_a_count_of_tokens_that_cannot_be_one_spoils_no_answer(usage: object) -> None:
-    assert await read(line({"content": "Hello"}, "stop", usage=usage)) == [TextDelta("Hello"), Finished("stop")]
+def test_a_count_of_tokens_that_cannot_be_one_spoils_no_answer(usage: object) -> None:
+    assert read(line({"content": "Hello"}, "stop", usage=usage)) == [TextDelta("Hello"), Finished("stop")]
 
 
 @pytest.mark.parametrize("field", ["reasoning", "reasoning_content", "thinking"])
-async def test_thoughts_in_a_field_of_their_own_are_not_the_answer(field: str) -> None:
-    assert await text_of(line({field: "Let me see"}), line({"content": "Hello", field: None}), END) == "Hello"
+def test_thoughts_in_a_field_of_their_own_are_not_the_answer(field: str) -> None:
+    assert text_of(line({field: "Let me see"}), line({"content": "Hello", field: None}), END) == "Hello"
 
 
-async def test_thoughts_in_parts_are_not_the_answer() -> None:
+def test_thoughts_in_parts_are_not_the_answer() -> None:
     parts = [{"type": "thinking", "thinking": [{"type": "text", "text": "Hm"}]}, {"type": "text", "text": "Hello"}]
-    assert await text_of(line({"content": parts}), END) == "Hello"
+    assert text_of(line({"content": parts}), END) == "Hello"
 
 
-async def test_what_postgres_cannot_hold_is_replaced() -> None:
+def test_what_postgres_cannot_hold_is_replaced() -> None:
     broken = rb'data: {"choices": [{"delta": {"content": "a\u0000b\ud800c"}}]}' + b"\n\n"
-    assert await text_of(broken, END) == "a\ufffdb\ufffdc"
+    assert text_of(broken, END) == "a\ufffdb\ufffdc"
 
 
-async def test_a_surrogate_pair_cut_in_two_lines_is_one_character_or_two_marks() -> None:
+def test_a_surrogate_pair_cut_in_two_lines_is_one_character_or_two_marks() -> None:
     halves = [b'data: {"choices": [{"delta": {"content": "\\u%b"}}]}\n\n' % half for half in (b"d83d", b"dc0c")]
-    assert await text_of(*halves, END) in ("🐌", "\ufffd\ufffd")
+    assert text_of(*halves, END) in ("🐌", "\ufffd\ufffd")
 
 
 # What is no answer.
@@ -165,102 +161,93 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("kind", BROKEN)
-async def test_what_is_no_answer_is_a_broken_one(kind: str) -> None:
+def test_what_is_no_answer_is_a_broken_one(kind: str) -> None:
     with pytest.raises(BrokenAnswer):
-        await read(BROKEN[kind])
+        read(BROKEN[kind])
 
 
-async def test_the_text_before_a_broken_line_is_kept() -> None:
-    async def body() -> AsyncIterator[bytes]:
-        yield line({"content": "Hello"}) + b"data: nonsense\n\n"
-
-    batches = wire.events(body())
-    assert await anext(batches) == [TextDelta("Hello")]
+def test_the_text_before_a_broken_line_is_kept() -> None:
+    events = wire.AnswerReader().feed(line({"content": "Hello"}) + b"data: nonsense\n\n")
+    assert next(events) == TextDelta("Hello")
     with pytest.raises(BrokenAnswer):
-        await anext(batches)
+        next(events)
 
 
-async def test_a_line_that_does_not_end_is_given_up_at_the_bound() -> None:
-    taken = 0
-
-    async def body() -> AsyncIterator[bytes]:
-        nonlocal taken
-        while True:
-            taken += 1
-            yield b"x" * 65536
-
+def test_a_line_that_does_not_end_is_given_up_at_the_bound() -> None:
+    reader = wire.AnswerReader()
+    for _ in range(wire.MAX_LINE_BYTES // 65536):
+        list(reader.feed(b"x" * 65536))
     with pytest.raises(BrokenAnswer):
-        [_ async for _ in wire.events(body())]
-    assert taken * 65536 <= wire.MAX_LINE_BYTES + 65536
+        list(reader.feed(b"x" * 65536))
 
 
-async def test_a_long_line_below_the_bound_is_read() -> None:
-    assert await text_of(line({"content": "x" * 1_000_000}), END) == "x" * 1_000_000
+def test_a_long_line_below_the_bound_is_read() -> None:
+    assert text_of(line({"content": "x" * 1_000_000}), END) == "x" * 1_000_000
 
 
 # Tool calls.
 
 
-async def test_a_call_in_pieces_by_index() -> None:
+def test_a_call_in_pieces_by_index() -> None:
     pieces = [called("weather", id="c1", index=0), called("", '{"city":', index=0), called("", ' "Paris"}', index=0)]
-    assert await calls(*pieces) == [ToolCallRequest("c1", "weather", '{"city": "Paris"}')]
+    assert calls(*pieces) == [ToolCallRequest("c1", "weather", '{"city": "Paris"}')]
 
 
-async def test_pieces_of_two_calls_in_turn() -> None:
+def test_pieces_of_two_calls_in_turn() -> None:
     first, second = called("a", id="c1", index=0), called("b", id="c2", index=1)
     pieces = [first, second, called("", "[1", index=0), called("", "[2", index=1), called("", "]", index=0)]
-    assert [(call.name, call.arguments) for call in await calls(*pieces)] == [("a", "[1]"), ("b", "[2")]
+    assert [(call.name, call.arguments) for call in calls(*pieces)] == [("a", "[1]"), ("b", "[2")]
 
 
-async def test_whole_calls_without_an_index() -> None:
+def test_whole_calls_without_an_index() -> None:
     pieces = [called("a", "{}", id="c1"), called("b", "{}", id="c2")]
-    assert [call.id for call in await calls(*pieces)] == ["c1", "c2"]
+    assert [call.id for call in calls(*pieces)] == ["c1", "c2"]
 
 
-async def test_whole_calls_that_all_say_index_0() -> None:
+def test_whole_calls_that_all_say_index_0() -> None:
     pieces = [called("a", "{}", id="c1", index=0), called("b", "{}", id="c2", index=0)]
-    assert [(call.id, call.arguments) for call in await calls(*pieces)] == [("c1", "{}"), ("c2", "{}")]
+    assert [(call.id, call.arguments) for call in calls(*pieces)] == [("c1", "{}"), ("c2", "{}")]
 
 
-async def test_pieces_of_two_calls_that_all_say_index_0() -> None:
+def test_pieces_of_two_calls_that_all_say_index_0() -> None:
     pieces = [called("a", id="c1", index=0), called("", "{}", index=0)]
     more = [called("b", id="c2", index=0), called("", "[]", index=0)]
-    assert [(call.id, call.arguments) for call in await calls(*pieces, *more)] == [("c1", "{}"), ("c2", "[]")]
+    assert [(call.id, call.arguments) for call in calls(*pieces, *more)] == [("c1", "{}"), ("c2", "[]")]
 
 
-async def test_the_same_id_with_every_piece_is_one_call() -> None:
+def test_the_same_id_with_every_piece_is_one_call() -> None:
     pieces = [called("a", id="c1", index=0), called("", "{", id="c1", index=0), called("", "}", id="c1", index=0)]
-    assert await calls(*pieces) == [ToolCallRequest("c1", "a", "{}")]
+    assert calls(*pieces) == [ToolCallRequest("c1", "a", "{}")]
 
 
-async def test_the_same_id_and_name_with_every_piece_is_one_call() -> None:
+def test_the_same_id_and_name_with_every_piece_is_one_call() -> None:
     pieces = [called("a", "{", id="c1", index=0), called("a", "}", id="c1", index=0)]
-    assert await calls(*pieces) == [ToolCallRequest("c1", "a", "{}")]
+    assert calls(*pieces) == [ToolCallRequest("c1", "a", "{}")]
 
 
-async def test_two_calls_of_one_tool_without_ids() -> None:
+def test_two_calls_of_one_tool_without_ids() -> None:
     pieces = [called("a", "[1]"), called("a", "[2]")]
-    assert [call.arguments for call in await calls(*pieces)] == ["[1]", "[2]"]
+    assert [call.arguments for call in calls(*pieces)] == ["[1]", "[2]"]
 
 
-async def test_a_call_without_an_id_gets_one_that_every_provider_takes() -> None:
-    [call] = await calls(called("a", "{}", id=""))
+def test_a_call_without_an_id_gets_one_that_every_provider_takes() -> None:
+    [call] = calls(called("a", "{}", id=""))
     assert re.fullmatch(r"[A-Za-z0-9]{9}", call.id)
 
 
-async def test_what_a_vendor_wants_back_is_kept_and_sent_back() -> None:
+def test_what_a_vendor_wants_back_is_kept_and_sent_back() -> None:
     signed = {"google": {"thought_signature": "c2ln"}}
-    [call] = await calls(called("a", "{}", id="c1", extra_content=signed))
+    [call] = calls(called("a", "{}", id="c1", extra_content=signed))
     sent = wire.messages(ModelRequest("", (PromptMessage("assistant", (), tool_calls=(call,)),)))
     assert sent[1]["tool_calls"][0]["extra_content"] == signed
 
 
-async def test_what_postgres_cannot_hold_is_replaced_in_calls_too() -> None:
-    assert await calls(called("a\0", '"\0"', id="\0")) == [ToolCallRequest("\ufffd", "a\ufffd", '"\ufffd"')]
+def test_what_postgres_cannot_hold_is_replaced_in_calls_too() -> None:
+    assert calls(called("a\0", '"\0"', id="\0")) == [ToolCallRequest("\ufffd", "a\ufffd", '"\ufffd"')]
 
 
-async def test_calls_come_before_the_end() -> None:
-    events = await read(line({"tool_calls": [called("a", "{}", id="c1")]}), END)
+def test_calls_come_before_the_end() -> None:
+    events = read(line({"tool_calls": [called("a", "{}", id="c1")]}), END)
     assert events == [ToolCallRequest("c1", "a", "{}"), Finished("stop")]
 
 

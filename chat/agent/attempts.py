@@ -30,42 +30,50 @@ async def run(models: Sequence[Provider], request: ModelRequest, seconds: float)
     while True:
         model, prompt = ahead.pop(0)
         share = (deadline - time.monotonic()) / (len(ahead) + 1)
-        said = False
+        words = _Words()
         yield Asked(model.name, model.model, "\n".join(failures))
         try:
-            async with aclosing(_worded(model, dataclasses.replace(prompt, first_byte_seconds=share))) as events:
+            async with aclosing(loop.run(model, dataclasses.replace(prompt, first_byte_seconds=share))) as events:
                 async for event in events:
-                    said = said or isinstance(event, TextDelta)
+                    if isinstance(event, TextDelta):
+                        if text := words.join(event.text):
+                            yield TextDelta(text)
+                        continue
                     if isinstance(event, ToolResult):
                         # Tools take their own time, and after them every call may wait anew.
                         deadline = time.monotonic() + seconds
+                    elif isinstance(event, Finished):
+                        words.must_be_there(event)
                     yield event
             return
         except ProviderError as error:
             shorter = prompt.halved()
             if isinstance(error, PromptTooLong) and prompt is request and shorter != request:
                 ahead.insert(0, (model, shorter))
-            if said or not ahead or isinstance(error, Refused):
+            if words.said or not ahead or isinstance(error, Refused):
                 error.detail = "\n".join([*failures, error.detail])
                 raise
             logger.warning("%s (%s) gave no answer: %s", model.name, model.model, type(error).__name__)
             failures.append(f"{model.name} ({model.model}): {error.sentence} {error.detail}")
 
 
-async def _worded(model: Provider, request: ModelRequest) -> AsyncGenerator[AgentEvent, None]:
-    """The loop's events, blank text held back until there is a word; an answer without one is ``BrokenAnswer``."""
-    said = False
-    blanks = ""
-    async with aclosing(loop.run(model, request)) as events:
-        async for event in events:
-            if isinstance(event, TextDelta) and not said:
-                blanks += event.text
-                said = bool(blanks.strip())
-                if len(blanks) > _MAX_BLANKS and not said:
-                    raise BrokenAnswer("blanks without end", sentence=_NO_TEXT)
-                if said:
-                    yield TextDelta(blanks)
-                continue
-            yield event
-            if isinstance(event, Finished) and not said:
-                raise BrokenAnswer(f"no text, finish_reason {event.reason}", sentence=_NO_TEXT)
+class _Words:
+    """Holds blank text back until there is a word; an answer without one is ``BrokenAnswer``."""
+
+    def __init__(self) -> None:
+        self.said = False
+        self._blanks = ""
+
+    def join(self, text: str) -> str:
+        """What may be passed on now that this text has come."""
+        if self.said:
+            return text
+        self._blanks += text
+        self.said = bool(self._blanks.strip())
+        if len(self._blanks) > _MAX_BLANKS and not self.said:
+            raise BrokenAnswer("blanks without end", sentence=_NO_TEXT)
+        return self._blanks if self.said else ""
+
+    def must_be_there(self, end: Finished) -> None:
+        if not self.said:
+            raise BrokenAnswer(f"no text, finish_reason {end.reason}", sentence=_NO_TEXT)

@@ -20,6 +20,7 @@ import openai
 from chat.agent import errors, tools, wire
 from chat.agent.events import ModelEvent
 from chat.agent.prompt import ModelRequest
+from chat.agent.transport import Body, Transport
 
 logger = logging.getLogger(__name__)
 
@@ -59,8 +60,6 @@ VENDORS = {
 }
 _OPTION_VALUES: dict[str, Any] = {"stream_options": {"include_usage": True}}
 _DAY = 86_400.0
-MAX_ERROR_BYTES = 64 * 1024
-"""Most that is read of an answer that is an error."""
 
 
 @dataclass(frozen=True)
@@ -87,15 +86,10 @@ class OpenAIProvider:
             api_key=api_key or "none",
             # The library's own tries know nothing of the time that is left.
             max_retries=0,
-            http_client=openai.DefaultAioHttpClient(
-                # A redirect could carry the key to another host.
-                follow_redirects=False,
-                trust_env=False,
-                event_hooks={"response": [_bound_errors]},
-            ),
+            http_client=httpx2.AsyncClient(transport=Transport(timeouts.connect)),
             # Compression would hold small pieces back.
             default_headers={"Accept-Encoding": "identity"},
-            timeout=httpx2.Timeout(None, connect=timeouts.connect),
+            timeout=None,
         )
 
     async def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
@@ -104,15 +98,18 @@ class OpenAIProvider:
         begun = False
         try:
             async with asyncio.timeout(seconds) as deadline, AsyncExitStack() as stack:
-                response = await self._open(request, stack, clock.time() + seconds)
-                async for batch in wire.events(response.aiter_raw()):
+                body = await self._open(request, stack, clock.time() + seconds)
+                reader = wire.AnswerReader()
+                while piece := await body.read():
                     # Not with every piece: timers cost more than reading does.
                     gained = clock.time() + self._timeouts.stall - (deadline.when() or 0)
                     if not begun or gained > self._timeouts.stall / 10:
                         deadline.reschedule(clock.time() + self._timeouts.stall)
                     begun = True
-                    for event in batch:
-                        yield event
+                    for text in reader.feed(piece):
+                        yield text
+                for event in reader.end():
+                    yield event
         except TimeoutError as error:
             raise errors.TimedOut("silence in the middle" if begun else "no first token in time") from error
         except (openai.OpenAIError, httpx2.HTTPError, httpx2.StreamError, aiohttp.ClientError) as error:
@@ -121,7 +118,7 @@ class OpenAIProvider:
     async def close(self) -> None:
         await self._client.close()
 
-    async def _open(self, request: ModelRequest, stack: AsyncExitStack, deadline: float) -> httpx2.Response:
+    async def _open(self, request: ModelRequest, stack: AsyncExitStack, deadline: float) -> Body:
         """The open answer, after as many tries as are allowed and fit into the time."""
         number = 0
         while True:
@@ -135,7 +132,7 @@ class OpenAIProvider:
                 await asyncio.sleep(pause)
                 number += 1
 
-    async def _send_accepted(self, request: ModelRequest, stack: AsyncExitStack) -> httpx2.Response:
+    async def _send_accepted(self, request: ModelRequest, stack: AsyncExitStack) -> Body:
         """A field that the model can do without and refuses is left out for good, and the call made once more."""
         # Another call may learn the same at the same moment: what counts is what this one sent.
         body = self._body(request)
@@ -155,37 +152,14 @@ class OpenAIProvider:
             body["tools"] = tools.schemas(request.tools)
         return body | {name: value for name, value in _OPTION_VALUES.items() if name in self._options}
 
-    async def _send(self, body: dict[str, Any], stack: AsyncExitStack) -> httpx2.Response:
+    async def _send(self, body: dict[str, Any], stack: AsyncExitStack) -> Body:
         # Not chat.completions.create(): it walks through every message once more, which took most of a turn's time.
         stream = await self._client.post(
             "/chat/completions", cast_to=object, body=body, stream=True, stream_cls=openai.AsyncStream[object]
         )
         stack.push_async_callback(stream.close)
-        return stream.response
-
-
-class _Beginning(httpx2.AsyncByteStream):
-    """The first bytes of a body; the rest is never read."""
-
-    def __init__(self, whole: httpx2.AsyncByteStream) -> None:
-        self._whole = whole
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        left = MAX_ERROR_BYTES
-        async for piece in self._whole:
-            yield piece[:left]
-            left -= len(piece)
-            if left <= 0:
-                return
-
-    async def aclose(self) -> None:
-        await self._whole.aclose()
-
-
-async def _bound_errors(response: httpx2.Response) -> None:
-    """The library reads an error to its end, which may never come."""
-    if not response.is_success and isinstance(response.stream, httpx2.AsyncByteStream):
-        response.stream = _Beginning(response.stream)
+        opened: Body = stream.response.extensions["body"]
+        return opened
 
 
 def _may_pass(error: openai.APIError) -> bool:
@@ -246,7 +220,6 @@ _TOO_LONG = (
 
 def translate(error: Exception, model: str) -> errors.ProviderError:
     """Our counterpart of an error of the library's or its HTTP client's."""
-    # What comes through aiohttp has this name also where the connection was refused.
     no_connection = isinstance(error.__cause__, httpx2.ConnectTimeout)
     match error:
         case openai.APITimeoutError() | httpx2.TimeoutException() if not no_connection:

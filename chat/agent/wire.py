@@ -4,7 +4,7 @@ import json
 import re
 import secrets
 import string
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from ccagent.text import clean
@@ -49,75 +49,72 @@ def _tool_call(call: ToolCallRequest) -> dict[str, Any]:
     return {"id": call.id, "type": "function", "function": function, **extra}
 
 
-async def events(body: AsyncIterator[bytes]) -> AsyncIterator[list[ModelEvent]]:
-    """The events of a streamed answer, those that arrived together as one list, which may be empty.
-
-    The tool calls, whole, and ``Finished`` come last. Raises ``BrokenAnswer`` for whatever is no answer; a body that
-    ends without a ``finish_reason`` is one that broke off.
-    """
-    reader = AnswerReader()
-    async for lines in _lines(body):
-        batch: list[ModelEvent] = []
-        try:
-            for line in lines:
-                if len(line) > MAX_LINE_BYTES:
-                    batch.extend(_start_of_text(line))
-                    raise BrokenAnswer("a line of the answer is longer than 4 MB")
-                batch.extend(reader.read(line))
-        except BrokenAnswer:
-            # What came whole before the broken line is part of the answer.
-            yield batch
-            raise
-        yield batch
-    yield reader.end()
-
-
-async def _lines(body: AsyncIterator[bytes]) -> AsyncIterator[list[bytes]]:
-    """Whole lines, those that arrived together as one list; the last one may lack its line end, or be too long."""
-    rest = bytearray()
-    async for piece in body:
-        rest += piece
-        if b"\n" in piece:
-            *lines, tail = bytes(rest).split(b"\n")
-            rest = bytearray(tail)
-            yield lines
-        if len(rest) > MAX_LINE_BYTES:
-            break
-    if rest:
-        yield [bytes(rest)]
-
-
-def _start_of_text(line: bytes) -> Iterator[TextDelta]:
+def _start_of_text(line: bytes | bytearray) -> str:
     """The words in the beginning of a line too long to be read whole: the answer is cut there, not lost."""
     # Possessive, or the way back through megabytes would be remembered.
     found = re.match(rb'data:.*?"content": ?"((?:[^"\\]++|\\u[0-9a-fA-F]{4}|\\["\\/bfnrt])++)', line)
-    if found:
-        text = json.loads(b'"%b"' % found[1].decode(errors="ignore").encode(), strict=False)
-        yield TextDelta(clean(text))
+    if not found:
+        return ""
+    return clean(str(json.loads(b'"%b"' % found[1].decode(errors="ignore").encode(), strict=False)))
 
 
 class AnswerReader:
-    """Reads one answer line by line; the library's own objects would cost 85 µs a chunk."""
+    """Reads one streamed answer as its bytes come; the library's own objects would cost 85 µs a chunk.
+
+    Raises ``BrokenAnswer`` for whatever is no answer; one that ends without a ``finish_reason`` broke off.
+    """
 
     def __init__(self) -> None:
         self._calls = ToolCallAssembler()
         self._reason = ""
         self._usage: Usage | None = None
+        self._rest = bytearray()
         self._half = ""
         self._seen = False
 
-    def read(self, line: bytes) -> Iterator[ModelEvent]:
-        """The events in one line."""
+    def feed(self, data: bytes) -> Iterator[TextDelta]:
+        """The text in the next bytes, all of it as one event."""
+        self._rest += data
+        lines: list[bytes] = []
+        if b"\n" in data:
+            *lines, tail = bytes(self._rest).split(b"\n")
+            self._rest = bytearray(tail)
+        texts: list[str] = []
+        try:
+            for line in lines:
+                texts.append(self._read(line))
+            if len(self._rest) > MAX_LINE_BYTES:
+                texts.append(_start_of_text(self._rest))
+                raise BrokenAnswer("a line of the answer is longer than 4 MB")
+        finally:
+            # What came whole before a broken line is part of the answer.
+            if text := "".join(texts):
+                yield TextDelta(text)
+
+    def end(self) -> Iterator[ModelEvent]:
+        """What can be told only now: the tool calls, whole, the usage if there is one, and ``Finished``."""
+        # The last line may lack its end; a character that was waiting for its second half does not get it any more.
+        text = self._read(bytes(self._rest)) + clean(self._half)
+        if text:
+            yield TextDelta(text)
+        if not self._reason:
+            raise BrokenAnswer("the answer ended without a finish_reason")
+        yield from self._calls.whole()
+        if self._usage:
+            yield self._usage
+        yield Finished(self._reason)
+
+    def _read(self, line: bytes) -> str:
+        """The text in one line."""
         line = line.strip()
         if not line.startswith(b"data:"):
             self._check_stray(line)
-            return
+            return ""
         data = line[5:].strip()
         if data == b"[DONE]":
-            return
+            return ""
         try:
-            chunk = json.loads(data)
-            yield from self._events(chunk)
+            return self._text_of(json.loads(data))
         except (ValueError, TypeError, AttributeError, KeyError, IndexError, RecursionError) as error:
             raise BrokenAnswer(f"a chunk that cannot be read ({type(error).__name__}): {data[:500]!r}") from error
 
@@ -126,23 +123,23 @@ class AnswerReader:
         if line and not self._seen and not line.startswith((b":", b"event:", b"id:", b"retry:")):
             raise BrokenAnswer(f"not an event stream: {line[:500]!r}")
 
-    def _events(self, chunk: dict[str, Any]) -> Iterator[ModelEvent]:
+    def _text_of(self, chunk: dict[str, Any]) -> str:
         if chunk.get("error"):
             raise BrokenAnswer(f"an error in the answer: {json.dumps(chunk['error'])[:500]}")
         self._seen = True
         # Some tell a running total with every chunk; Groq tells it in a field of its own.
-        self._usage = _usage(chunk.get("usage") or (chunk.get("x_groq") or {}).get("usage")) or self._usage
+        if usage := chunk.get("usage") or (chunk.get("x_groq") or {}).get("usage"):
+            self._usage = _usage(usage) or self._usage
         choices = chunk.get("choices") or []
         if not choices:
-            return
+            return ""
         choice = choices[0]
-        self._reason = clean(choice.get("finish_reason") or self._reason)
+        if reason := choice.get("finish_reason"):
+            self._reason = clean(reason)
         delta = choice.get("delta") or ({} if self._reason else choice["delta"])
-        text = self._joined(_text(delta.get("content")))
-        if text:
-            yield TextDelta(text)
         for piece in delta.get("tool_calls") or ():
             self._calls.add(piece)
+        return self._joined(_text(delta.get("content")))
 
     def _joined(self, text: str) -> str:
         """The text fit for storage; a surrogate pair that two chunks share becomes the character that it means."""
@@ -152,13 +149,6 @@ class AnswerReader:
         if "\ud800" <= text[-1:] <= "\udbff":
             self._half, text = text[-1], text[:-1]
         return clean(text)
-
-    def end(self) -> list[ModelEvent]:
-        if not self._reason:
-            raise BrokenAnswer("the answer ended without a finish_reason")
-        half = [TextDelta(clean(self._half))] if self._half else []
-        usage = [self._usage] if self._usage else []
-        return [*half, *self._calls.whole(), *usage, Finished(self._reason)]
 
 
 def _usage(usage: Any) -> Usage | None:
