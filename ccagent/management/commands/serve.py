@@ -1,5 +1,6 @@
 import asyncio
 import logging
+import sys
 from typing import Any
 
 from django.conf import settings
@@ -39,6 +40,8 @@ class Command(BaseCommand):
                 self.embedded.release()
 
     def _serve(self, operator: bootstrap.Operator) -> None:
+        # Twisted would load a second TLS library, 5 MB that nothing here uses: https ends at the platform's proxy.
+        sys.modules.setdefault("OpenSSL", None)  # type: ignore[arg-type]
         # These install Twisted's reactor and load every view, which no other command needs.
         from daphne.server import twisted_loop as loop
 
