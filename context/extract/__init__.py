@@ -15,8 +15,8 @@ _READERS = {
     "html": "context.extract.html",
     "markdown": "context.extract.markdown",
     "rst": "context.extract.rst",
-    "csv": "context.extract.table",
-    "json": "context.extract.data",
+    "csv": "context.extract.csv",
+    "json": "context.extract.json",
     "notebook": "context.extract.notebook",
 }
 

@@ -1,6 +1,11 @@
 """What reading a content gives."""
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+MAX_CHARS = 10_000_000
+_REPEATED_HEADING = re.compile(r"^(#{1,6} )(.+)\n+#{1,6} \2$", re.MULTILINE)
 
 
 class Unreadable(Exception):
@@ -14,3 +19,24 @@ class Extracted:
     text: str
     title: str = ""
     headings: bool = True
+
+
+def joined(parts: Iterable[str], gap: str = "\n\n") -> str:
+    """The parts in one text. Raises ``Unreadable`` as soon as they are too many, however little they were packed."""
+    kept, chars = [], 0
+    for part in parts:
+        kept.append(part)
+        chars += len(part) + len(gap)
+        check_length(chars)
+    return gap.join(kept)
+
+
+def check_length(chars: int) -> None:
+    if chars > MAX_CHARS:
+        raise Unreadable(f"This holds more than {MAX_CHARS:,} characters: split it into smaller parts.")
+
+
+def tidied(text: str) -> str:
+    """Without blank ends of lines, rows of empty lines, and a heading that says again what the one above it says."""
+    text = re.sub(r"\n{3,}", "\n\n", re.sub(r"[ \t\v\f]+$", "", text, flags=re.MULTILINE))
+    return _REPEATED_HEADING.sub(r"\1\2", text)

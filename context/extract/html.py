@@ -1,13 +1,43 @@
 """Web pages: the main text as Markdown, without menus."""
 
-import trafilatura
+import re
+from functools import cache
+from typing import Any
 
-from context.extract.base import Extracted
+import trafilatura
+from trafilatura.settings import use_config
+
+from context.extract.base import Extracted, tidied
+
+# Below this many characters of main text the library's own settings take the whole page, menus too.
+_SHORT = 250
+_MUCH_MORE = 4
+_ESCAPED = re.compile(r"(^```.*?^```|`[^`\n]+`)|\\([\\_*\[\]<>#])", re.DOTALL | re.MULTILINE)
 
 
 def read(html: str) -> Extracted:
-    title = ""
-    text = trafilatura.extract(html, output_format="markdown", include_comments=False, favor_recall=True) or ""
-    if metadata := trafilatura.extract_metadata(html):
-        title = metadata.title or ""
-    return Extracted(text or trafilatura.html2txt(html), title)
+    # A piece of a page, without its frame, is read as nothing.
+    if "<body" not in html[:100_000].lower():
+        html = f"<html><body>{html}</body></html>"
+    text = _main_text(html, _config_for_short_pages())
+    if len(text) < _SHORT and len(whole := trafilatura.html2txt(html)) > _MUCH_MORE * len(text):
+        text = _main_text(html) or whole
+    metadata = trafilatura.extract_metadata(html)
+    return Extracted(tidied(_unescaped(text)), (metadata and metadata.title) or "")
+
+
+def _main_text(html: str, config: Any = None) -> str:
+    settings = {"config": config} if config else {}
+    return trafilatura.extract(html, output_format="markdown", include_comments=False, **settings) or ""
+
+
+@cache
+def _config_for_short_pages() -> Any:
+    config = use_config()
+    config.set("DEFAULT", "MIN_EXTRACTED_SIZE", "1")
+    return config
+
+
+def _unescaped(markdown: str) -> str:
+    r"""Without the backslashes of ``snake\_case``, which nobody would find; code has none."""
+    return _ESCAPED.sub(lambda found: found[1] or found[2], markdown)

@@ -72,6 +72,7 @@ _BY_SUFFIX = {
     ".csv": "csv",
     ".tsv": "csv",
     ".json": "json",
+    ".jsonl": "json",
     ".ipynb": "notebook",
     "": "text",
     ".txt": "text",
