@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 MAX_CHARS = 10_000_000
-_REPEATED_HEADING = re.compile(r"^(#{1,6} )(.+)\n+#{1,6} \2$", re.MULTILINE)
+_REPEATED_HEADING = re.compile(r"^(#{1,6} )(.+)(?:\n+#{1,6} \2)+$", re.MULTILINE)
+_BLANK_ENDS = re.compile(r"(?<![ \t])[ \t]+$", re.MULTILINE)
 
 
 class Unreadable(Exception):
@@ -38,5 +39,5 @@ def check_length(chars: int) -> None:
 
 def tidied(text: str) -> str:
     """Without blank ends of lines, rows of empty lines, and a heading that says again what the one above it says."""
-    text = re.sub(r"\n{3,}", "\n\n", re.sub(r"[ \t\v\f]+$", "", text, flags=re.MULTILINE))
+    text = re.sub(r"\n{3,}", "\n\n", _BLANK_ENDS.sub("", text))
     return _REPEATED_HEADING.sub(r"\1\2", text)

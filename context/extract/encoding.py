@@ -4,8 +4,6 @@ import codecs
 import re
 from collections.abc import Iterator
 
-import chardet
-
 from context.extract.base import Unreadable
 
 # Whatever a page may declare and a file may turn out to be; Python's codecs that only transform are not among them.
@@ -66,6 +64,9 @@ def _candidates(content: bytes, content_type: str) -> Iterator[str]:
     head = content[:4096].decode("latin-1")
     for label in _DECLARED.findall(content_type) + (_DECLARED.findall(head) if "<" in head else []):
         yield from _known(label)
+    # Its tables take 40 MB, too much for the server.
+    import chardet
+
     guess = chardet.detect(_around_first_special(content), include_encodings=_ENCODINGS, prefer_superset=True)
     if guess["encoding"]:
         yield guess["encoding"]

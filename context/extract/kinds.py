@@ -78,7 +78,7 @@ _BY_SUFFIX = {
     ".txt": "text",
     ".text": "text",
 }
-_HTML = re.compile(r"(?:\s|<!--.*?-->|<\?xml[^>]*>)*<(?:!doctype html|html|head|body)\b", re.IGNORECASE | re.DOTALL)
+_HTML = re.compile(r"(?>\s+|<!--.*?-->|<\?xml[^>]*>)*+<(?:!doctype html|html|head|body)\b", re.IGNORECASE | re.DOTALL)
 
 
 def binary_kind(content: bytes) -> str:
