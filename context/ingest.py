@@ -28,7 +28,7 @@ def ingest_text(text: str, title: str = "", source: str = "", added_by: str = ""
         stored = Document.objects.select_for_update().get(fingerprint=document.fingerprint)
         if not stored.chunks.exists():
             Chunk.objects.bulk_create(
-                Chunk(document=stored, position=position, text=chunk) for position, chunk in enumerate(chunks)
+                Chunk(document=stored, position=position, text=chunk.text) for position, chunk in enumerate(chunks)
             )
     return stored
 

@@ -6,41 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from django.db import connections
 
-from context.chunks import CHUNK_CHARS, OVERLAP_CHARS, cut
+from context.chunks import cut
 from context.ingest import ingest_text
 from context.models import Chunk, Document
 from context.search import search
 
 JUNGLE = "George is the king of the jungle. He likes hats and eats snails."
 LONG = "\n\n".join(f"Paragraph {number}. " + "It says a little about this and that. " * 8 for number in range(40))
-
-
-# Chunks.
-
-
-def test_a_short_text_is_one_chunk() -> None:
-    assert cut(JUNGLE) == [JUNGLE]
-
-
-def test_a_long_text_is_cut_within_the_bound() -> None:
-    chunks = cut(LONG)
-    assert len(chunks) > 5
-    assert max(map(len, chunks)) <= CHUNK_CHARS
-
-
-def test_nothing_is_lost_between_the_chunks() -> None:
-    joined = " ".join(cut(LONG))
-    assert [f"Paragraph {number}." in joined for number in range(40)] == [True] * 40
-
-
-def test_neighbours_overlap() -> None:
-    words = cut("word " * 1000)
-    assert sum(map(len, words)) > 5000 - 10 + (len(words) - 1) * OVERLAP_CHARS * 0.8
-
-
-def test_a_text_without_a_single_blank_is_cut_too() -> None:
-    chunks = cut("x" * 10_000)
-    assert max(map(len, chunks)) <= CHUNK_CHARS
 
 
 # Documents.
