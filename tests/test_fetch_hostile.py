@@ -28,7 +28,7 @@ BROKEN: dict[str, Iterable[bytes]] = {
     "a head without end": [b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 20_000],
     "5 MB of headers": [b"HTTP/1.1 200 OK\r\n", *[b"x: " + b"y" * 10_000 + b"\r\n"] * 500, b"\r\n"],
     "one header of 5 MB": [b"HTTP/1.1 200 OK\r\nx: ", b"y" * 5_000_000, b"\r\n\r\n"],
-    "interim answers without end": [b"HTTP/1.1 100 Continue\r\n\r\n"] * 10_000,
+    "another protocol": [b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: upgrade\r\n\r\n"],
     "two lengths": [head(content_length=1)[:-2] + b"content-length: 2\r\n\r\nab"],
     "a length that is none": [head(content_length="many")],
     "a negative length": [head(content_length=-1)],
@@ -71,6 +71,12 @@ async def test_a_certificate_that_nobody_vouches_for_is_unreachable(fetcher: Mak
 async def test_a_server_without_tls_is_unreachable_over_it(fetcher: Make, site: Site, network: Network) -> None:
     network.ports[443] = site.port
     assert await refusal(fetcher(), "https://site.example/") == REFUSED
+
+
+async def test_interim_answers_without_end_are_soon_too_much(fetcher: Make, site: Site) -> None:
+    site.answers["/"] = lambda: (b"HTTP/1.1 103 Early Hints\r\n\r\n" * 100 for _ in iter(site.closing.is_set, True))
+    async with asyncio.timeout(30):
+        assert await refusal(fetcher(seconds=60)) == UNREACHABLE.format(60)
 
 
 async def test_silence_is_unreachable(fetcher: Make, site: Site) -> None:
@@ -175,10 +181,11 @@ async def test_endless_talk_between_chunks_is_too_much(fetcher: Make, site: Site
     def talk() -> Iterator[bytes]:
         yield head(content_type="text/html", transfer_encoding="chunked")
         while not site.closing.is_set():
-            yield b"1;" + b"x" * 10_000 + b"\r\nx\r\n"
+            yield b"1;" + b"x" * 90_000 + b"\r\nx\r\n"
 
     site.answers["/"] = talk
-    assert await refusal(fetcher(max_bytes=100_000)) == too_large(100_000)
+    async with asyncio.timeout(15):
+        assert await refusal(fetcher(max_bytes=100_000)) == too_large(100_000)
 
 
 @pytest.mark.parametrize(

@@ -82,6 +82,12 @@ async def test_a_redirect_to_the_same_name_is_looked_up_and_checked_again(
     assert (site.paths, network.reached) == (["/"], [PUBLIC])
 
 
+async def test_the_log_has_the_reason_and_not_the_address(fetcher: Make, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    await refusal(fetcher(resolve=Names(inside=[["10.1.2.3"]])), "http://inside.example/secret")
+    assert caplog.messages == ["An address was not fetched: it is not public"]
+
+
 @pytest.mark.parametrize("port", [22, 25, 6379, 8080, 444, 81, 65535])
 async def test_other_ports_are_refused_before_any_look_up(fetcher: Make, port: int) -> None:
     names = Names()

@@ -123,6 +123,12 @@ def test_it_is_refused_in_a_sentence(text: str) -> None:
         WebURL.parse(text)
 
 
+@pytest.mark.parametrize("text", ["http://user@example.com/", "http://user:password@example.com/", "http://@a.example"])
+def test_a_refused_password_is_called_one(text: str) -> None:
+    with pytest.raises(ValueError, match="must not hold a user name or password"):
+        WebURL.parse(text)
+
+
 @pytest.mark.parametrize(
     ("location", "target"),
     [
