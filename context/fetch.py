@@ -121,8 +121,8 @@ class Fetcher:
             link = WebURL.parse(url)
         except ValueError as error:
             raise FetchRefused(f"The address {error}") from None
-        conditions = [("If-None-Match", etag)] if etag else []
-        conditions += [("If-Modified-Since", last_modified)] if last_modified else []
+        conditions = [("If-None-Match", etag), ("If-Modified-Since", last_modified)]
+        conditions = [(name, value) for name, value in conditions if value and value.isascii() and value.isprintable()]
         begun = time.monotonic()
         try:
             async with asyncio.timeout(self.seconds):

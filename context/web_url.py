@@ -9,6 +9,7 @@ from urllib.parse import quote, urljoin, urlsplit
 MAX_CHARS = 2000
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
+_TOO_LONG = f"is longer than {MAX_CHARS} characters, counting each that must be written as %XX as three."
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _AUTHORITY = re.compile(r"(?:\[(?P<ipv6>[0-9A-Fa-f:.]+)\]|(?P<name>[^][:@\\%\s]+))(?::(?P<port>[0-9]{0,5}))?")
 _NAME = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*")
@@ -34,7 +35,7 @@ class WebURL:
         """Raises ``ValueError`` with half a sentence, such as "must not hold a user name or password."."""
         text = text.strip()
         if len(text) > MAX_CHARS:
-            raise ValueError(f"is longer than {MAX_CHARS} characters.")
+            raise ValueError(_TOO_LONG)
         if _UNPRINTABLE.search(text):
             raise ValueError("holds a character that cannot be printed.")
         try:
@@ -48,7 +49,10 @@ class WebURL:
         host, port = _host_and_port(parts.netloc)
         query = f"?{quote(parts.query, safe=_KEPT_IN_PATH + '?')}" if parts.query else ""
         target = quote(parts.path or "/", safe=_KEPT_IN_PATH) + query
-        return cls(parts.scheme, host, port or DEFAULT_PORTS[parts.scheme], target)
+        url = cls(parts.scheme, host, port or DEFAULT_PORTS[parts.scheme], target)
+        if len(str(url)) > MAX_CHARS:
+            raise ValueError(_TOO_LONG)
+        return url
 
     def join(self, location: str) -> Self:
         """Where a redirect from here leads; raises ``ValueError`` as ``parse`` does."""

@@ -3,8 +3,9 @@
 from collections.abc import Callable
 
 import pytest
+from django.conf import settings
 
-from context.fetch import Fetched
+from context.fetch import Fetched, FetchRefused, fetch
 from tests.hostile_site import Site, head, page
 from tests.internet import PUBLIC, PUBLIC_V6, REFUSED, TEXT, Make, Names, Network, fetched, refusal
 from tests.packing import PACKED
@@ -58,6 +59,12 @@ async def test_what_has_not_changed_is_none(fetcher: Make, site: Site) -> None:
     assert (site.field("if-none-match"), site.field("if-modified-since")) == ('"1"', "yesterday")
 
 
+async def test_a_condition_that_fits_no_header_is_left_out(fetcher: Make, site: Site) -> None:
+    site.answers["/"] = page(TEXT)
+    await fetched(fetcher(), etag="\xff", last_modified="yesterday\r\nHost: other")
+    assert (site.field("if-none-match"), site.field("if-modified-since")) == (None, None)
+
+
 async def test_what_was_never_known_cannot_be_unchanged(fetcher: Make, site: Site) -> None:
     site.answers["/"] = page(status="304 Not Modified")
     assert await refusal(fetcher()) == "The site answered 304 Not Modified: check the address."
@@ -96,6 +103,22 @@ async def test_the_next_address_is_tried_when_one_does_not_answer(fetcher: Make,
 async def test_a_name_with_a_thousand_addresses_makes_no_flood(fetcher: Make, network: Network) -> None:
     assert await refusal(fetcher(resolve=Names(site=[["1.1.1.1"] * 1000]))) == REFUSED
     assert len(network.reached) == 4
+
+
+async def test_the_agents_settings_hold(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.answers["/"] = page(TEXT)
+    url = f"http://127.0.0.1:{site.port}/"
+    held = {
+        "context_url_allow": "127.0.0.1",
+        "context_url_ports": f"81,{site.port}",
+        "app_url": "https://agent.example",
+    }
+    monkeypatch.setattr(settings, "ENV", settings.ENV.model_copy(update=held))
+    assert await fetch(url)
+    assert site.field("user-agent") == "CC-Agent (+https://agent.example)"
+    monkeypatch.setattr(settings, "ENV", settings.ENV.model_copy(update={"context_max_bytes": len(TEXT) - 1}))
+    with pytest.raises(FetchRefused, match="larger than the limit"):
+        await fetch(url)
 
 
 # Answers that are told as they are: the site is public, and anybody may ask it.
