@@ -1,11 +1,16 @@
 """Bodies packed in every way that the web knows."""
 
 import gzip
+import sys
 import zlib
 from collections.abc import Callable
 
 import brotli
-from backports import zstd
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 
 def raw_deflate(data: bytes) -> bytes:

@@ -1,11 +1,9 @@
 """context/unpacking.py: packed bodies come out whole, in pieces, or not at all."""
 
-import gzip
 import random
 from collections.abc import Callable
 
 import pytest
-from backports import zstd
 
 from context.unpacking import CannotUnpack, unpacker
 from tests.packing import PACKED, wide_zstd
@@ -52,7 +50,7 @@ def test_a_body_that_is_not_packed_cannot_be_unpacked(encoding: str, pack: Pack)
         unpacked(encoding, b"<html>Hello there, this is not packed.</html>")
 
 
-@pytest.mark.parametrize(("encoding", "pack"), [("gzip", gzip.compress), ("zstd", zstd.compress)])
+@pytest.mark.parametrize(("encoding", "pack"), [pair for pair in PACKED if pair[0] != "br"])
 @pytest.mark.parametrize("step", [1, 1 << 30])
 def test_several_streams_end_to_end_are_one_body(encoding: str, pack: Pack, step: int) -> None:
     assert unpacked(encoding, pack(b"one ") + pack(b"") + pack(b"two"), step) == (b"one two", True)
