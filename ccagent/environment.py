@@ -3,6 +3,8 @@
 import os
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -60,6 +62,17 @@ class Environment(BaseSettings):
     )
     chat_rate: Rate = Field("", description="Messages per e-mail (per address for anonymous callers), like `30/min`.")
     context_rate: Rate = Field("", description="Context additions per e-mail, like `30/min`.")
+    context_url_ports: str = Field(
+        "", description="Comma-separated ports that addresses given to the agent may have besides 80 and 443."
+    )
+    context_url_allow: str = Field(
+        "",
+        description="Comma-separated private hosts that may be fetched all the same: `host`, `host:port` for a port "
+        "that is otherwise not fetched from, or a network like `10.1.0.0/16` whose addresses then count as public.",
+    )
+    context_max_bytes: PositiveInt = Field(
+        10_000_000, description="Largest page or file that is fetched from an address, in bytes after unpacking."
+    )
     secret_key: SecretStr = Field(
         SecretStr(""),
         description="Signs the admin's sessions. Unset: made once by `serve` and kept in the database.",
@@ -143,10 +156,22 @@ class Environment(BaseSettings):
     @field_validator("cors_allowed_origins")
     @classmethod
     def _are_origins(cls, value: str) -> str:
-        origins = [origin.strip().rstrip("/") for origin in value.split(",") if origin.strip()]
+        origins = [origin.rstrip("/") for origin in _entries(value)]
         if not all(re.fullmatch(r"[a-z][a-z0-9+.-]*://[^/?#\s]+", origin, re.IGNORECASE) for origin in origins):
             raise ValueError("it must hold addresses like https://example.com, separated by commas")
         return ",".join(origins)
+
+    @field_validator("context_url_ports")
+    @classmethod
+    def _are_ports(cls, value: str) -> str:
+        ports_in(value)
+        return value
+
+    @field_validator("context_url_allow")
+    @classmethod
+    def _are_hosts(cls, value: str) -> str:
+        allowed_hosts(value)
+        return value
 
     @field_validator("admin_email")
     @classmethod
@@ -172,7 +197,7 @@ class Environment(BaseSettings):
     @field_validator("fallback_models")
     @classmethod
     def _are_models(cls, value: str) -> str:
-        entries = [entry.strip() for entry in value.split(",") if entry.strip()]
+        entries = _entries(value)
         if not all(re.fullmatch(r"[^\s:]{1,100}:\S{1,200}|[^\s:]{1,200}", entry) for entry in entries):
             raise ValueError("it must look like small-model, openai:other-model")
         return ",".join(entries)
@@ -201,6 +226,43 @@ def check_base_url(value: str) -> None:
     url = urlsplit(value)
     if value and not (url.scheme in ("http", "https") and url.hostname and url.port != 0):
         raise ValueError("it must start with http:// or https://")
+
+
+def ports_in(value: str) -> frozenset[int]:
+    """The ports of a list separated by commas; raises ``ValueError``."""
+    ports = _entries(value)
+    if not all(re.fullmatch(r"[0-9]{1,5}", port) and 0 < int(port) < 65536 for port in ports):
+        raise ValueError("it must hold port numbers, separated by commas")
+    return frozenset(map(int, ports))
+
+
+@dataclass(frozen=True)
+class AllowedHosts:
+    """What ``CONTEXT_URL_ALLOW`` names; a host has its port, or None for those that are fetched from anyway."""
+
+    hosts: frozenset[tuple[str, int | None]] = frozenset()
+    networks: tuple[IPv4Network | IPv6Network, ...] = ()
+
+
+_HOST = re.compile(r"(?P<host>[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{1,5}))?")
+
+
+def allowed_hosts(value: str) -> AllowedHosts:
+    """Reads ``CONTEXT_URL_ALLOW``; raises ``ValueError``."""
+    hosts, networks = set(), []
+    for entry in _entries(value.lower()):
+        try:
+            networks.append(ip_network(entry))
+        except ValueError:
+            match = _HOST.fullmatch(entry)
+            if not match or not 0 < int(match["port"] or 80) < 65536:
+                raise ValueError("it must hold hosts like wiki.internal:8080 or networks like 10.1.0.0/16") from None
+            hosts.add((match["host"].strip("[]"), int(match["port"]) if match["port"] else None))
+    return AllowedHosts(frozenset(hosts), tuple(networks))
+
+
+def _entries(value: str) -> list[str]:
+    return [entry.strip() for entry in value.split(",") if entry.strip()]
 
 
 def _fallback_variables(variables: Mapping[str, str | None]) -> dict[str, str]:
