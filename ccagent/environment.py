@@ -130,6 +130,11 @@ class Environment(BaseSettings):
     history_tokens: PositiveInt = Field(
         8000, description="Most tokens (estimated) of earlier conversation that go into a prompt."
     )
+    include_sources: bool = Field(
+        True,
+        description="Name the documents that an answer was given: `sources` in answers, in the history and in a "
+        "stream's last event.",
+    )
     drain_seconds: Seconds = Field(25, description="How long running answers may go on after SIGTERM.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="`DEBUG`, `INFO`, `WARNING` or `ERROR`."

@@ -184,7 +184,7 @@ class StoredAnswer:
     async def _look_again(self) -> None:
         await asyncio.sleep(LOOK_SECONDS)
         try:
-            await in_database(self._message.refresh_from_db, fields=["text", "status"])
+            await in_database(self._message.refresh_from_db, fields=["text", "status", "passages"])
             self._looked_at = time.monotonic()
         except (OperationalError, InterfaceError) as error:
             if time.monotonic() - self._looked_at > LOST_SECONDS:

@@ -27,7 +27,7 @@ def page(email: str, limit: int | None = None, before: int | None = None) -> lis
     messages = (
         Message.objects.filter(conversation__email=email)
         .exclude(Q(role=Message.Role.ASSISTANT) & Q(text=""))
-        .only("sequence", "role", "text", "blocks", "date")
+        .only("sequence", "role", "text", "blocks", "date", "passages")
         .order_by("-sequence")
     )
     if before is not None:
@@ -43,11 +43,24 @@ def agent_message(message: Message) -> dict[str, Any]:
     if message.has_images:
         for image in message.attachments.all():
             blocks[image.position] = Image(image.name, image.base64)
-    return {
+    shown = {
         "role": message.role,
         "content": [serialise(block) for block in blocks],
         "date": message.date.isoformat().replace("+00:00", "Z"),
     }
+    found = sources(message)
+    return {**shown, "sources": found} if found else shown
+
+
+def sources(message: Message) -> list[dict[str, Any]]:
+    """The documents whose passages an answer was given, the best first; none where the operator keeps them in."""
+    if not settings.ENV.include_sources:
+        return []
+    documents: dict[int, dict[str, Any]] = {}
+    for passage in message.passages:
+        documents.setdefault(passage["document"], passage)
+    names = ("title", "source", "document")
+    return [{name: passage.get(name, "") for name in names} for passage in documents.values()]
 
 
 def model_request(question: Message, blocks: Iterable[Block], prompt: Prompt, found: list[FoundChunk]) -> ModelRequest:

@@ -1,7 +1,8 @@
 """The stream's wire format: one ``data:`` line of JSON with a string ``chunk``, and a blank line."""
 
 import json
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from typing import Any
 
 from django.http import StreamingHttpResponse
 
@@ -10,11 +11,18 @@ from chat.agent.errors import ProviderError
 _COMMENT = b": still here\n\n"
 
 
-async def encode(pieces: AsyncIterator[str]) -> AsyncGenerator[bytes, None]:
-    """Events for the pieces of an answer, a comment for an empty piece, and an error event where it broke off."""
+async def encode(
+    pieces: AsyncIterator[str], sources: Callable[[], list[dict[str, Any]]] = list
+) -> AsyncGenerator[bytes, None]:
+    """Events for the pieces of an answer, a comment for an empty piece, and a last one.
+
+    That tells the ``sources``, which are asked for at the end, where there are any, or the error where it broke off.
+    """
     try:
         async for piece in pieces:
             yield _event({"chunk": piece}) if piece else _COMMENT
+        if found := sources():
+            yield _event({"chunk": "", "sources": found})
     except ProviderError as error:
         yield _event({"chunk": "", "success": False, "error": error.sentence})
 
@@ -22,8 +30,7 @@ async def encode(pieces: AsyncIterator[str]) -> AsyncGenerator[bytes, None]:
 class EventStream(StreamingHttpResponse):
     """A response that hands its events out as they are: Django's way around them costs as much as making them."""
 
-    def __init__(self, pieces: AsyncIterator[str]) -> None:
-        events = encode(pieces)
+    def __init__(self, events: AsyncGenerator[bytes, None]) -> None:
         headers = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"}
         super().__init__(events, content_type="text/event-stream", headers=headers)
         self._events = events

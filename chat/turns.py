@@ -25,7 +25,7 @@ from chat.agent.prompt import ModelRequest, estimated_usage
 from chat.answer import Answer, RunningAnswer, StoredAnswer
 from chat.content import Block, plain_text
 from chat.models import Message, Prompt
-from context.search import search
+from context.search import FoundChunk, search
 
 logger = logging.getLogger(__name__)
 
@@ -95,7 +95,7 @@ async def start(
         raise Restarting
     opened, prepared = await in_database(_open, email, blocks, date, once)
     if not opened.is_new:
-        return opened.answer, _answer_of(opened.answer)
+        return _begun(opened.answer)
     turn = Turn(opened, blocks, prepared)
     _running[turn] = _in_background(_run(turn))
     if _draining:  # it began while the question was being stored
@@ -122,21 +122,24 @@ def _open(
 def _prepare(question: Message, blocks: Sequence[Block]) -> Prepared:
     prompt = Prompt.in_force()
     found = search(plain_text(blocks))
-    passages = [{"chunk": hit.chunk, "document": hit.document, "title": hit.title, "score": hit.score} for hit in found]
     request = history.model_request(question, blocks, prompt, found)
-    return Prepared(request, {"prompt_id": prompt.pk, "passages": passages})
+    return Prepared(request, {"prompt_id": prompt.pk, "passages": [_noted(hit) for hit in found]})
 
 
-async def join(email: str) -> Answer | None:
+def _noted(hit: FoundChunk) -> dict[str, Any]:
+    return {name: getattr(hit, name) for name in ("chunk", "document", "title", "source", "score")}
+
+
+async def join(email: str) -> tuple[Message, Answer] | None:
     """The person's oldest answer in the making, here or in another process."""
     message = await in_database(storage.running_answer, email)
-    return _answer_of(message) if message else None
+    return _begun(message) if message else None
 
 
-def _answer_of(message: Message) -> Answer:
-    """How to listen to an answer that somebody else's request began."""
-    here = next((turn.answer for turn in _running if turn.message.pk == message.pk), None)
-    return here or StoredAnswer(message)
+def _begun(message: Message) -> tuple[Message, Answer]:
+    """An answer that somebody else's request began, and how to listen to it."""
+    here = next(((turn.message, turn.answer) for turn in _running if turn.message.pk == message.pk), None)
+    return here or (message, StoredAnswer(message))
 
 
 async def stop(email: str) -> int:
@@ -198,6 +201,7 @@ async def _answer(turn: Turn) -> None:
     if prepared is None:
         prepared = await in_database(_prepare, turn.question, turn.blocks)
     turn.outcome |= prepared.noted
+    turn.message.passages = prepared.noted["passages"]
     request = prepared.request
     try:
         async with aclosing(attempts.run(models, request, settings.ENV.provider_first_byte_seconds)) as events:

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from functools import partial
 
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
@@ -64,6 +65,10 @@ def _email(request: Request) -> str:
     return caller(request).email
 
 
+def _event_stream(message: Message, answer: Answer) -> sse.EventStream:
+    return sse.EventStream(sse.encode(answer.listen(), partial(history.sources, message)))
+
+
 class SendMessage(AsyncEnvelopeView):
     """``POST /api/chat/message``"""
 
@@ -85,16 +90,16 @@ class StreamMessage(AsyncEnvelopeView):
         return [ChatThrottle()] if self.request.method == "POST" else []
 
     async def post(self, request: Request) -> sse.EventStream:
-        _, answer = await _started(request)
+        message, answer = await _started(request)
         try:
             await answer.opened()
         except errors.ProviderError as error:
             raise _api_error(error) from error
-        return sse.EventStream(answer.listen())
+        return _event_stream(message, answer)
 
     async def get(self, request: Request) -> HttpResponseBase:
-        answer = await turns.join(_email(request))
-        return sse.EventStream(answer.listen()) if answer else HttpResponse(status=204)
+        joined = await turns.join(_email(request))
+        return _event_stream(*joined) if joined else HttpResponse(status=204)
 
     async def delete(self, request: Request) -> HttpResponse:
         return success({"stopped": await turns.stop(_email(request))})
