@@ -1,38 +1,220 @@
 """Writes of the context: a text becomes a document and its chunks."""
 
 import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
 
-from django.db import transaction
+from django.db import connection, transaction
+from django.db.models import Func, Q, Value
+from django.utils import timezone
 
 from ccagent.text import clean
-from context.chunks import cut
-from context.models import Chunk, Document
+from context.models import Chunk, Document, Source
+from context.prepare import Prepared, Unreadable, prepare
+from context.words import searchable
 
 _TITLE_CHARS = 80
+_ADDRESS_BYTES = 2000
+_CHUNKS_AT_ONCE = 500
 
 
-def ingest_text(text: str, title: str = "", source: str = "", added_by: str = "") -> Document:
-    """Stores a text with its chunks; the same text again is the same document, also when it comes twice at once."""
-    text = clean(text).strip()
-    document = Document(
-        title=clean(title).strip() or _first_line(text),
+@dataclass(frozen=True)
+class Stored:
+    """A document with what became of it: "unchanged" also where it was there already from another address."""
+
+    document: Document
+    outcome: Literal["added", "changed", "unchanged"]
+
+
+def ingest(
+    content: bytes | str,
+    *,
+    name: str = "",
+    content_type: str = "",
+    title: str = "",
+    source: str = "",
+    added_by: str = "",
+    etag: str = "",
+    last_modified: str = "",
+) -> Stored:
+    """Stores what was read from ``source``, or was posted where that is empty. Raises `Unreadable`."""
+    as_bytes = content if isinstance(content, bytes) else content.encode(errors="surrogatepass")
+    content_hash = hashlib.sha256(as_bytes).hexdigest()
+    if source and (known := _already_read(source, content_hash, etag, last_modified)):
+        return Stored(known, "unchanged")
+    return store(
+        prepare(content, name=name, content_type=content_type),
+        title=title,
         source=source,
-        text=text,
-        fingerprint=hashlib.sha256(text.encode()).hexdigest(),
         added_by=added_by,
+        content_hash=content_hash,
+        etag=etag,
+        last_modified=last_modified,
     )
-    chunks = cut(text)
+
+
+def store(
+    prepared: Prepared,
+    *,
+    title: str = "",
+    source: str = "",
+    added_by: str = "",
+    content_hash: str = "",
+    etag: str = "",
+    last_modified: str = "",
+) -> Stored:
+    """Stores a text with its chunks, in one transaction; the same text again is the same document.
+
+    A source whose text has changed keeps its document, unless other addresses still hold the old text.
+    """
+    source = _address(source)
+    title = clean(title).strip() or prepared.title.strip() or _first_line(prepared.text)
+    fields = {
+        "title": title[:500],
+        "language": _configuration(prepared.language),
+        "text": prepared.text,
+        "fingerprint": hashlib.sha256(prepared.text.encode()).hexdigest(),
+    }
+    reading = {"content_hash": content_hash, "etag": clean(etag)[:1000], "last_modified": clean(last_modified)[:100]}
     with transaction.atomic():
-        # Waits for a twin that is being stored at this moment, then gives way to it.
-        Document.objects.bulk_create([document], ignore_conflicts=True)
-        stored = Document.objects.select_for_update().get(fingerprint=document.fingerprint)
-        if not stored.chunks.exists():
-            Chunk.objects.bulk_create(
-                Chunk(document=stored, position=position, text=chunk.text) for position, chunk in enumerate(chunks)
-            )
-    return stored
+        _wait_for_twins(source, fields["fingerprint"])
+        before, same = _held(source, fields["fingerprint"])
+        if same:
+            document = same
+            if not source and not same.posted:
+                Document.objects.filter(pk=same.pk).update(posted=True)
+        elif before and not _held_elsewhere(before, source):
+            document = before
+            _update(document, fields)
+            _replace_chunks(document, prepared)
+        else:
+            document = Document.objects.create(**fields, source=source, posted=not source, added_by=added_by)
+            _replace_chunks(document, prepared)
+        if source:
+            _point(source, document, reading)
+        if before and before != document:
+            _left(before, source)
+    return Stored(document, _outcome(before, same))
+
+
+def forget(address: str) -> bool:
+    """Takes an address out of the context, with its document unless that is held elsewhere; False: not known."""
+    with transaction.atomic():
+        _wait_for_twins(address)
+        before, _ = _held(address)
+        if not before:
+            return False
+        Source.objects.filter(address=address).delete()
+        _left(before, address)
+    return True
 
 
 def _first_line(text: str) -> str:
     line = text.partition("\n")[0].strip()
     return line if len(line) <= _TITLE_CHARS else f"{line[: _TITLE_CHARS - 1].rstrip()}…"
+
+
+def _address(source: str) -> str:
+    """The address as it is stored; an index of Postgres takes no more than this."""
+    source = clean(source).strip()
+    if len(source.encode()) > _ADDRESS_BYTES:
+        raise Unreadable(f"Its address is longer than {_ADDRESS_BYTES} bytes: give it a shorter one.")
+    return source
+
+
+def _configuration(language: str) -> str:
+    """The text search configuration of that name where this Postgres has it, else "simple"."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT cfgname FROM pg_ts_config WHERE cfgname = %s", [language])
+        return language if cursor.fetchone() else "simple"
+
+
+def _already_read(address: str, content_hash: str, etag: str, last_modified: str) -> Document | None:
+    """The document of an address that gave the very same bytes the last time."""
+    sources = Source.objects.filter(address=address, content_hash=content_hash).select_related("document")
+    if not (known := sources.first()):
+        return None
+    known.etag, known.last_modified, known.checked_at = clean(etag)[:1000], clean(last_modified)[:100], timezone.now()
+    known.save(update_fields=["etag", "last_modified", "checked_at"])
+    return known.document
+
+
+def _wait_for_twins(*names: str) -> None:
+    """Until the transaction ends, nobody else stores from this address or stores this text."""
+    digests = (hashlib.sha256(name.encode()).digest() for name in names if name)
+    keys = sorted(int.from_bytes(digest[:8], signed=True) for digest in digests)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(key) FROM unnest(%s::bigint[]) key", [keys])
+
+
+def _held(source: str, fingerprint: str = "") -> tuple[Document | None, Document | None]:
+    """The document of the address and the one with the text, their rows locked."""
+    sources = Source.objects.filter(address=source).values("document")
+    # Both in one statement, in order: two addresses may be exchanging their texts.
+    found = Document.objects.select_for_update().filter(Q(pk__in=sources) | Q(fingerprint=fingerprint)).order_by("pk")
+    documents = list(found)
+    same = next((document for document in documents if document.fingerprint == fingerprint), None)
+    before = next((document for document in documents if document.sources.filter(address=source).exists()), None)
+    return before, same
+
+
+def _held_elsewhere(document: Document, address: str) -> bool:
+    return document.posted or document.sources.exclude(address=address).exists()
+
+
+def _update(document: Document, fields: dict[str, Any]) -> None:
+    document.status = Document.Status.READY
+    for name, value in fields.items():
+        setattr(document, name, value)
+    document.save(update_fields=[*fields, "status", "updated_at"])
+
+
+def _replace_chunks(document: Document, prepared: Prepared) -> None:
+    document.chunks.all().delete()
+    Chunk.objects.bulk_create(_chunks(document, prepared), batch_size=_CHUNKS_AT_ONCE)
+
+
+def _chunks(document: Document, prepared: Prepared) -> Iterable[Chunk]:
+    for position, chunk in enumerate(prepared.chunks):
+        yield Chunk(
+            document=document,
+            position=position,
+            heading=chunk.heading,
+            start=chunk.start,
+            text=chunk.text,
+            searchable=document.enabled and document.status == Document.Status.READY,
+            language=document.language,
+            lexemes=_lexemes(document.language, f"{chunk.heading}\n{chunk.text}"),
+        )
+
+
+def _lexemes(language: str, text: str) -> Func:
+    return Func(
+        Value(language), Value(searchable(text)), function="to_tsvector", template="%(function)s(%(expressions)s)"
+    )
+
+
+def _point(address: str, document: Document, reading: dict[str, str]) -> None:
+    """Notes that the address holds the document's text."""
+    values = {"document": document, **reading, "checked_at": timezone.now()}
+    Source.objects.update_or_create(address=address, defaults=values)
+    if not document.source:
+        document.source = address
+        document.save(update_fields=["source"])
+
+
+def _left(document: Document, address: str) -> None:
+    """What becomes of a document that an address no longer holds."""
+    if not _held_elsewhere(document, address):
+        document.delete()
+    elif document.source == address:
+        others = document.sources.order_by("pk").values_list("address", flat=True)
+        document.source = others.first() or ""
+        document.save(update_fields=["source"])
+
+
+def _outcome(before: Document | None, same: Document | None) -> Literal["added", "changed", "unchanged"]:
+    if same and (before is None or before == same):
+        return "unchanged"
+    return "changed" if before else "added"

@@ -1,7 +1,6 @@
 """What the agent was given to know."""
 
-from django.contrib.postgres.indexes import GinIndex
-from django.contrib.postgres.search import SearchVector, SearchVectorField
+from django.contrib.postgres.search import SearchVectorField
 from django.db import models
 
 
@@ -13,12 +12,18 @@ class Document(models.Model):
         FAILED = "failed"
 
     title = models.CharField(max_length=500)
-    source = models.CharField(max_length=2000, blank=True, help_text="Address or file it came from; empty: posted.")
+    source = models.CharField(
+        max_length=2000, blank=True, help_text="First address or file it came from; empty: posted."
+    )
+    posted = models.BooleanField(default=False, help_text="Posted as a text: it stays when its addresses change.")
     status = models.CharField(max_length=10, choices=Status, default=Status.READY)
+    enabled = models.BooleanField(default=True, help_text="Whether search may find it.")
+    language = models.CharField(max_length=63, default="simple", help_text="Postgres' text search configuration.")
     text = models.TextField()
     fingerprint = models.CharField(max_length=64, unique=True, editable=False, help_text="SHA-256 of the text.")
     added_by = models.CharField(max_length=254, blank=True, help_text="E-mail of the caller; empty: nobody named.")
     created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True, help_text="When its text last changed.")
 
     class Meta:
         ordering = ["-pk"]
@@ -27,29 +32,81 @@ class Document(models.Model):
         return self.title
 
 
+class Source(models.Model):
+    """An address that holds a document's text; several may hold the same."""
+
+    document = models.ForeignKey(Document, on_delete=models.CASCADE, related_name="sources")
+    address = models.CharField(max_length=2000, unique=True, help_text="URL, path of a file, or another name.")
+    etag = models.CharField(max_length=1000, blank=True)
+    last_modified = models.CharField(max_length=100, blank=True)
+    content_hash = models.CharField(max_length=64, blank=True, help_text="SHA-256 of the bytes as they were read.")
+    checked_at = models.DateTimeField(help_text="When the address was last read.")
+
+    class Meta:
+        ordering = ["address"]
+
+    def __str__(self) -> str:
+        return self.address
+
+
 class Chunk(models.Model):
     """A passage of a document, as search finds it and a prompt quotes it."""
 
     document = models.ForeignKey(Document, on_delete=models.CASCADE, related_name="chunks")
     position = models.PositiveIntegerField(help_text="Place in the document, from 0.")
+    heading = models.TextField(blank=True, help_text="The headings it stands under, like Guide > Install.")
+    start = models.PositiveIntegerField(default=0, help_text="Its first character's place in the document's text.")
     text = models.TextField()
-    # English lexemes find "kings" for "king"; the simple ones find names and other languages as they are written.
-    english = models.GeneratedField(
-        expression=SearchVector("text", config="english"), output_field=SearchVectorField(), db_persist=True
-    )
-    simple = models.GeneratedField(
-        expression=SearchVector("text", config="simple"), output_field=SearchVectorField(), db_persist=True
-    )
+    searchable = models.BooleanField(default=True, help_text="Whether its document is enabled and ready.")
+    language = models.CharField(max_length=63, default="simple", help_text="What its lexemes were made with.")
+    lexemes = SearchVectorField(help_text="What search finds it by.")
 
     class Meta:
         ordering = ["document", "position"]
         constraints = [
             models.UniqueConstraint(fields=["document", "position"], name="chunk_position"),
         ]
-        indexes = [
-            GinIndex(fields=["english"], name="chunk_english"),
-            GinIndex(fields=["simple"], name="chunk_simple"),
-        ]
 
     def __str__(self) -> str:
         return f"{self.position}: {self.text[:60]}"
+
+
+# The index of the search. Triggers on documents and chunks keep it (migration 0003), whatever changes these.
+
+
+class Posting(models.Model):
+    """How often a lexeme stands in a searchable chunk; one row for each pair."""
+
+    pk = models.CompositePrimaryKey("lexeme", "chunk")
+    lexeme = models.TextField(db_collation="C")
+    chunk = models.BigIntegerField()
+    frequency = models.SmallIntegerField()
+    length = models.SmallIntegerField(help_text="Of the chunk, in words that were indexed.")
+
+    def __str__(self) -> str:
+        return f"{self.lexeme} in {self.chunk}"
+
+
+class LexemeCount(models.Model):
+    """In how many searchable chunks a lexeme stands: the sum over all writers' rows, of which some may be negative."""
+
+    pk = models.CompositePrimaryKey("lexeme", "writer")
+    lexeme = models.TextField(db_collation="C")
+    writer = models.SmallIntegerField()
+    chunks = models.IntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.lexeme}: {self.chunks}"
+
+
+class LanguageCount(models.Model):
+    """How many chunks of a language are searchable, and their length in words; a sum like that of `LexemeCount`."""
+
+    pk = models.CompositePrimaryKey("language", "writer")
+    language = models.TextField()
+    writer = models.SmallIntegerField()
+    chunks = models.IntegerField()
+    words = models.BigIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.language}: {self.chunks}"

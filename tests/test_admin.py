@@ -16,7 +16,7 @@ from chat import storage
 from chat.agent.events import ToolCallRequest, ToolResult
 from chat.content import Block, File, Image, Text
 from chat.models import Attachment, Conversation, Message, Prompt
-from context.ingest import ingest_text
+from context.ingest import ingest
 from context.models import Document
 
 pytestmark = pytest.mark.django_db
@@ -87,7 +87,7 @@ def test_a_list_takes_as_many_queries_for_many_rows_as_for_few(path: str, get: G
     def add(numbers: range) -> None:
         for number in numbers:
             say(f"p{number}@example.com", Text("Hi"))
-            ingest_text(f"Zebra {number}")
+            ingest(f"Zebra {number}")
 
     add(range(2))
     few = queries(get, path)
@@ -210,8 +210,8 @@ def test_an_image_that_is_none_is_not_found(get: Get) -> None:
 
 
 def test_documents_are_listed_and_found(get: Get) -> None:
-    ingest_text("Zebras sleep standing up.", title="Zebra facts", added_by="ann@example.com")
-    ingest_text("Lions sleep lying down.", title="Lion facts")
+    ingest("Zebras sleep standing up.", title="Zebra facts", added_by="ann@example.com")
+    ingest("Lions sleep lying down.", title="Lion facts")
     page = get("context/document/", q="standing").content.decode()
     assert "Zebra facts" in page
     assert "ann@example.com" in page
@@ -220,7 +220,7 @@ def test_documents_are_listed_and_found(get: Get) -> None:
 
 def test_a_document_shows_its_chunks(get: Get) -> None:
     text = "\n\n".join(f"Paragraph {number}. " + "This and that. " * 40 for number in range(10))
-    document = ingest_text(text, title=HOSTILE)
+    document = ingest(text, title=HOSTILE).document
     page = get(f"context/document/{document.pk}/change/").content.decode()
     chunks = [chunk.text.split(".")[0] for chunk in document.chunks.all()]
     assert len(chunks) > 3
@@ -236,7 +236,7 @@ def post(path: str, **form: str) -> None:
 
 
 def test_a_document_may_be_deleted() -> None:
-    document = ingest_text("Zebras sleep standing up.")
+    document = ingest("Zebras sleep standing up.").document
     post(f"context/document/{document.pk}/delete/", post="yes")
     assert not Document.objects.exists()
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from context.ingest import ingest_text
+from context.ingest import ingest
 from context.search import MAX_CHUNKS, search
 
 pytestmark = pytest.mark.django_db
@@ -19,7 +19,7 @@ OTHERS = (
 @pytest.fixture(autouse=True)
 def documents() -> None:
     for text in (JUNGLE, *OTHERS):
-        ingest_text(text)
+        ingest(text)
 
 
 def best(question: str) -> str:
@@ -60,7 +60,7 @@ def test_the_passage_that_shares_more_words_comes_first() -> None:
 
 
 def test_a_hit_says_where_it_comes_from() -> None:
-    ingest_text("Zebras sleep standing up.", title="Zebra facts", source="https://example.com/zebras")
+    ingest("Zebras sleep standing up.", title="Zebra facts", source="https://example.com/zebras")
     [hit] = search("How do zebras sleep?")
     assert (hit.title, hit.source) == ("Zebra facts", "https://example.com/zebras")
     assert hit.score > 0
@@ -84,7 +84,7 @@ def test_the_signs_of_a_query_language_are_only_signs(sign: str) -> None:
     "word", [r"\\server\o'brien", "example.com/o'brien?x='y'", "/home/o'brien/x.txt", "o'brien@example.com"]
 )
 def test_a_word_with_quotes_and_backslashes_inside_is_found(word: str) -> None:
-    ingest_text(f"Look for {word} in the cellar.")
+    ingest(f"Look for {word} in the cellar.")
     assert best(f"What is {word}?") == f"Look for {word} in the cellar."
 
 
@@ -98,24 +98,24 @@ def test_a_very_long_question_is_answered_from_its_beginning() -> None:
 
 def test_no_more_than_asked_for_is_found() -> None:
     for number in range(MAX_CHUNKS + 3):
-        ingest_text(f"Zebra number {number}.")
+        ingest(f"Zebra number {number}.")
     assert len(search("zebra")) == MAX_CHUNKS
     assert len(search("zebra", limit=2)) == 2
 
 
 def test_the_order_is_the_same_every_time() -> None:
     for number in range(5):
-        ingest_text(f"Zebra number {number}.")
+        ingest(f"Zebra number {number}.")
     assert search("zebra") == search("zebra")
 
 
 def test_a_document_that_failed_is_not_found() -> None:
-    document = ingest_text("Zebras sleep standing up.")
+    document = ingest("Zebras sleep standing up.").document
     document.status = document.Status.FAILED
     document.save(update_fields=["status"])
     assert search("zebras") == []
 
 
 def test_a_document_that_was_deleted_is_not_found() -> None:
-    ingest_text("Zebras sleep standing up.").delete()
+    ingest("Zebras sleep standing up.").document.delete()
     assert search("zebras") == []
