@@ -87,10 +87,11 @@ def store(
         elif before and not _held_elsewhere(before, source):
             document = before
             _update(document, fields)
-            _replace_chunks(document, prepared)
+            document.chunks.all().delete()
+            _add_chunks(document, prepared)
         else:
             document = Document.objects.create(**fields, source=source, posted=not source, added_by=added_by)
-            _replace_chunks(document, prepared)
+            _add_chunks(document, prepared)
         if source:
             _point(source, document, reading)
         if before and before != document:
@@ -150,12 +151,12 @@ def _wait_for_twins(*names: str) -> None:
 
 def _held(source: str, fingerprint: str = "") -> tuple[Document | None, Document | None]:
     """The document of the address and the one with the text, their rows locked."""
-    sources = Source.objects.filter(address=source).values("document")
+    held = Source.objects.filter(address=source).values_list("document", flat=True).first() if source else None
+    wanted = Q(fingerprint=fingerprint) if held is None else Q(fingerprint=fingerprint) | Q(pk=held)
     # Both in one statement, in order: two addresses may be exchanging their texts.
-    found = Document.objects.select_for_update().filter(Q(pk__in=sources) | Q(fingerprint=fingerprint)).order_by("pk")
-    documents = list(found)
+    documents = list(Document.objects.select_for_update().filter(wanted).order_by("pk"))
     same = next((document for document in documents if document.fingerprint == fingerprint), None)
-    before = next((document for document in documents if document.sources.filter(address=source).exists()), None)
+    before = next((document for document in documents if document.pk == held), None)
     return before, same
 
 
@@ -170,8 +171,7 @@ def _update(document: Document, fields: dict[str, Any]) -> None:
     document.save(update_fields=[*fields, "status", "updated_at"])
 
 
-def _replace_chunks(document: Document, prepared: Prepared) -> None:
-    document.chunks.all().delete()
+def _add_chunks(document: Document, prepared: Prepared) -> None:
     Chunk.objects.bulk_create(_chunks(document, prepared), batch_size=_CHUNKS_AT_ONCE)
 
 

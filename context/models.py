@@ -78,8 +78,8 @@ class Posting(models.Model):
     """How often a lexeme stands in a searchable chunk; one row for each pair."""
 
     pk = models.CompositePrimaryKey("lexeme", "chunk")
-    lexeme = models.TextField(db_collation="C")
-    chunk = models.BigIntegerField()
+    lexeme = models.BigIntegerField(help_text="Its hash: numbers are compared faster, and the index is smaller.")
+    chunk = models.IntegerField()
     frequency = models.SmallIntegerField()
     length = models.SmallIntegerField(help_text="Of the chunk, in words that were indexed.")
 

@@ -49,8 +49,13 @@ class Migration(migrations.Migration):
                         "lexeme", "chunk", blank=True, editable=False, primary_key=True, serialize=False
                     ),
                 ),
-                ("lexeme", models.TextField(db_collation="C")),
-                ("chunk", models.BigIntegerField()),
+                (
+                    "lexeme",
+                    models.BigIntegerField(
+                        help_text="Its hash: numbers are compared faster, and the index is smaller."
+                    ),
+                ),
+                ("chunk", models.IntegerField()),
                 ("frequency", models.SmallIntegerField()),
                 ("length", models.SmallIntegerField(help_text="Of the chunk, in words that were indexed.")),
             ],

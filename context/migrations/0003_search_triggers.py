@@ -25,24 +25,21 @@ DECLARE
     me CONSTANT smallint := context_writer();
 BEGIN
     WITH words AS (
-        SELECT word.lexeme, came.id, cardinality(word.positions) AS frequency,
+        SELECT word.lexeme, came.id, came.language, cardinality(word.positions) AS frequency,
             sum(cardinality(word.positions)) OVER (PARTITION BY came.id) AS length
         FROM came, unnest(came.lexemes) word
         WHERE came.searchable
     ), added AS (
         INSERT INTO context_posting (lexeme, chunk, frequency, length)
-        SELECT lexeme, id, frequency, length FROM words ORDER BY lexeme, id
-        ON CONFLICT DO NOTHING
-        RETURNING lexeme, chunk, length
+        SELECT hashtextextended(lexeme COLLATE "C", 0) AS hash, id, frequency, length FROM words ORDER BY hash, id
     ), counted AS (
         INSERT INTO context_lexemecount AS count (lexeme, writer, chunks)
-        SELECT lexeme, me, count(*) FROM added GROUP BY lexeme ORDER BY lexeme
+        SELECT lexeme, me, count(*) FROM words GROUP BY lexeme ORDER BY lexeme
         ON CONFLICT (lexeme, writer) DO UPDATE SET chunks = count.chunks + excluded.chunks
     )
     INSERT INTO context_languagecount AS count (language, writer, chunks, words)
-    SELECT came.language, me, count(*), sum(sized.length)
-    FROM (SELECT DISTINCT chunk, length FROM added) sized JOIN came ON came.id = sized.chunk
-    GROUP BY came.language
+    SELECT language, me, count(*), sum(length) FROM (SELECT DISTINCT id, language, length FROM words) chunk
+    GROUP BY language
     ON CONFLICT (language, writer)
         DO UPDATE SET chunks = count.chunks + excluded.chunks, words = count.words + excluded.words;
     RETURN NULL;
@@ -60,17 +57,17 @@ DECLARE
 BEGIN
     WITH removed AS (
         DELETE FROM context_posting posting USING went, unnest(went.lexemes) word
-        WHERE went.searchable AND posting.lexeme = word.lexeme AND posting.chunk = went.id
-        RETURNING posting.lexeme, posting.chunk, posting.length
+        WHERE went.searchable
+            AND posting.lexeme = hashtextextended(word.lexeme COLLATE "C", 0) AND posting.chunk = went.id
+        RETURNING word.lexeme, went.id, went.language, posting.length
     ), counted AS (
         INSERT INTO context_lexemecount AS count (lexeme, writer, chunks)
         SELECT lexeme, me, -count(*) FROM removed GROUP BY lexeme ORDER BY lexeme
         ON CONFLICT (lexeme, writer) DO UPDATE SET chunks = count.chunks + excluded.chunks
     )
     INSERT INTO context_languagecount AS count (language, writer, chunks, words)
-    SELECT went.language, me, -count(*), -sum(sized.length)
-    FROM (SELECT DISTINCT chunk, length FROM removed) sized JOIN went ON went.id = sized.chunk
-    GROUP BY went.language
+    SELECT language, me, -count(*), -sum(length) FROM (SELECT DISTINCT id, language, length FROM removed) chunk
+    GROUP BY language
     ON CONFLICT (language, writer)
         DO UPDATE SET chunks = count.chunks + excluded.chunks, words = count.words + excluded.words;
     DELETE FROM context_lexemecount count USING went, unnest(went.lexemes) word

@@ -1,0 +1,136 @@
+"""`python -m bench.retrieval [FOLDER]`: how well search finds, and with --chunks how fast.
+
+It works in a database of its own: on an embedded Postgres that goes away afterwards, or on the server of DATABASE_URL.
+"""
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg
+
+from .retrieval_collections import Collection, RankedChunk, mean, read_collections
+
+DATABASE = "ccagent_retrieval"
+RANKED = 50
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="bench.retrieval", description=__doc__)
+    parser.add_argument("folder", nargs="?", type=Path, default=Path("../shared/retrieval"))
+    parser.add_argument("--only", action="append", metavar="COLLECTION", help="one of the folder's collections")
+    parser.add_argument("--chunks", type=int, metavar="N", help="measure speed with so many made-up chunks instead")
+    options = parser.parse_args()
+    collections = [each for each in read_collections(options.folder) if each.name in (options.only or [each.name])]
+    if not collections:
+        sys.exit(f"There is no collection in {options.folder}: name a folder that holds some, as in RETRIEVAL=path.")
+    with own_database():
+        if options.chunks:
+            from .retrieval_volume import measure
+
+            measure(options.chunks, collections)
+        else:
+            show(collections)
+
+
+@contextmanager
+def own_database() -> Iterator[None]:
+    """Django on an empty database, which is gone afterwards."""
+    url = os.environ.get("DATABASE_URL", "")
+    with tempfile.TemporaryDirectory(prefix="ccagent-retrieval-") as folder:
+        os.environ |= {"PERSISTENT_STORAGE_DIR": folder, "DEV_MODE": "true"}
+        os.environ["DJANGO_SETTINGS_MODULE"] = "ccagent.settings"
+        if url:
+            _execute(url, f'CREATE DATABASE "{DATABASE}"')
+            os.environ["DATABASE_URL"] = urlsplit(url)._replace(path=f"/{DATABASE}").geturl()
+        try:
+            _set_up()
+            yield
+        finally:
+            _tear_down(Path(folder))
+            if url:
+                _execute(url, f'DROP DATABASE "{DATABASE}" WITH (FORCE)')
+
+
+def _execute(url: str, statement: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(statement.encode())
+
+
+def _set_up() -> None:
+    import django
+    from django.core.management import call_command
+
+    django.setup()
+    call_command("migrate", verbosity=0)
+
+
+def _tear_down(folder: Path) -> None:
+    from django.db import connections
+
+    from ccagent.embedded_postgres import server_at
+
+    for connection in connections.all():
+        connection.close()
+        connection.close_pool()  # type: ignore[attr-defined]
+    server_at(folder / "postgres").release()
+
+
+def show(collections: list[Collection]) -> None:
+    print(f"{'':<16}{'mode':<10}{'nDCG@10':>9}{'Recall@10':>11}{'Hit@2':>8}{'Hit@5':>8}{'ms':>8}{'chunks':>9}{'/s':>7}")
+    for collection in collections:
+        names, rate = ingest_all(collection)
+        for mode in modes():
+            for line in measured(collection, names, mode):
+                print(f"{collection.name:<16}{mode:<10}{line}{rate}", flush=True)
+
+
+def modes() -> list[str]:
+    return ["lexical"]
+
+
+def ingest_all(collection: Collection) -> tuple[dict[int, tuple[str, ...]], str]:
+    """Stores a collection in the emptied database; its names for each document, and the rate as two columns."""
+    from django.core.management import call_command
+
+    from context.ingest import ingest
+    from context.models import Chunk
+
+    call_command("flush", interactive=False, verbosity=0)
+    names: dict[int, tuple[str, ...]] = {}
+    began = time.monotonic()
+    for name, text in collection.texts.items():
+        if text.strip():
+            document = ingest(text).document.pk
+            names[document] = (*names.get(document, ()), name)
+    chunks = Chunk.objects.count()
+    return names, f"{chunks:>9,}{chunks / (time.monotonic() - began):>7,.0f}"
+
+
+def measured(collection: Collection, names: dict[int, tuple[str, ...]], mode: str) -> Iterator[str]:
+    from context.models import Chunk
+    from context.search import search
+
+    starts = dict(Chunk.objects.values_list("pk", "start"))
+    began = time.monotonic()
+    figures = []
+    for key, question in collection.questions.items():
+        found = search(question, limit=RANKED)
+        ranked = [
+            RankedChunk(names[hit.document], starts[hit.chunk], starts[hit.chunk] + len(hit.text)) for hit in found
+        ]
+        figures.append(collection.judge(key, ranked))
+    took = (time.monotonic() - began) / len(figures)
+    values = asdict(mean(figures))
+    yield "{ndcg:>9.3f}{recall:>11.3f}{hit2:>8.3f}{hit5:>8.3f}".format(**values) + f"{took * 1000:>8.1f}"
+
+
+if __name__ == "__main__":
+    main()
