@@ -38,10 +38,15 @@ def search(question: str, limit: int = MAX_CHUNKS, mode: Mode | None = None) -> 
 
 def _found(hits: Sequence[LexicalHit]) -> list[FoundChunk]:
     """The hits with what is to be told of them, but those that went meanwhile."""
-    columns = ("pk", "document", "document__title", "document__source", "text", "heading", "position")
-    rows = {row[0]: row for row in Chunk.objects.filter(pk__in=[hit.chunk for hit in hits]).values_list(*columns)}
-    return [
-        FoundChunk(*rows[hit.chunk][:5], hit.score, *rows[hit.chunk][5:], hit.coverage)
-        for hit in hits
-        if hit.chunk in rows
-    ]
+    columns = ("document", "document__title", "document__source", "text", "heading", "position")
+    rows = {
+        chunk: row
+        for chunk, *row in Chunk.objects.filter(pk__in=[hit.chunk for hit in hits]).values_list("pk", *columns)
+    }
+    return [_found_chunk(hit, *rows[hit.chunk]) for hit in hits if hit.chunk in rows]
+
+
+def _found_chunk(
+    hit: LexicalHit, document: int, title: str, source: str, text: str, heading: str, position: int
+) -> FoundChunk:
+    return FoundChunk(hit.chunk, document, title, source, text, hit.score, heading, position, hit.coverage)
