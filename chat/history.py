@@ -1,7 +1,7 @@
 """Reads of a conversation: what the window shows, and what the model gets."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 from django.conf import settings
@@ -9,11 +9,12 @@ from django.db import connection
 from django.db.models import Q, prefetch_related_objects
 from django.utils import timezone
 
+from ccagent.text import estimated_tokens
 from chat.agent import tools
-from chat.agent.prompt import ModelRequest, Passage, PromptMessage, estimated_tokens, fill_in, words
+from chat.agent.prompt import ModelRequest, Passage, PromptMessage, fill_in, words
 from chat.content import Block, Image, Text, deserialise, serialise
 from chat.models import Message, Prompt
-from context.search import FoundChunk
+from context.passages import FoundPassage
 
 _PROMPT_ROWS = 200
 """Most messages looked at for a prompt: more than a usual token budget holds."""
@@ -63,21 +64,27 @@ def sources(message: Message) -> list[dict[str, Any]]:
     return [{name: passage.get(name, "") for name in names} for passage in documents.values()]
 
 
-def model_request(question: Message, blocks: Iterable[Block], prompt: Prompt, found: list[FoundChunk]) -> ModelRequest:
-    """What the model is asked: the prompt in force, the passages found, and the newest turns that fit the budget."""
+def model_request(
+    question: Message,
+    blocks: Iterable[Block],
+    prompt: Prompt,
+    found: Iterable[FoundPassage],
+    earlier: Iterable[PromptMessage],
+) -> ModelRequest:
+    """What the model is asked; of the ``earlier`` messages, newest first, as many as the budget holds."""
     system = fill_in(
         prompt.system, settings.APP_NAME, timezone.localdate().isoformat(), question.conversation.email or "unknown"
     )
-    earlier = _within_budget(_before(question), settings.ENV.history_tokens)
+    kept = _within_budget(earlier, settings.ENV.history_tokens)
     return ModelRequest(
         system=system,
-        messages=tuple(_joined([*earlier, PromptMessage("user", _with_words(blocks))])),
-        passages=tuple(Passage(chunk.title, chunk.source, chunk.text) for chunk in found),
+        messages=tuple(_joined([*kept, PromptMessage("user", _with_words(blocks))])),
+        passages=tuple(Passage(item.title, item.source, item.text, item.heading) for item in found),
         tools=tools.registered(),
     )
 
 
-def _before(question: Message) -> Iterator[PromptMessage]:
+def before(question: Message) -> list[PromptMessage]:
     """The messages before a question, newest first, without answers that have no text or are in the making."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -88,9 +95,12 @@ def _before(question: Message) -> Iterator[PromptMessage]:
             """,
             [question.conversation_id, question.sequence, _PROMPT_ROWS],
         )
-        for role, text, blocks in cursor.fetchall():
-            said = [deserialise(block) for block in json.loads(blocks)] if blocks else [Text(text)]
-            yield PromptMessage(role, _with_words(map(_without_image, said)))
+        return [PromptMessage(role, _said(text, blocks)) for role, text, blocks in cursor.fetchall()]
+
+
+def _said(text: str, blocks: str | None) -> tuple[Block, ...]:
+    said = map(deserialise, json.loads(blocks)) if blocks else [Text(text)]
+    return _with_words(map(_without_image, said))
 
 
 def _within_budget(newest_first: Iterable[PromptMessage], budget: int) -> list[PromptMessage]:

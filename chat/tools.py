@@ -4,15 +4,19 @@ import datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ccagent.database import in_database
+from chat.agent.prompt import Passage
 from chat.agent.tools import tool
-from context import search
+from chat.preparation import noted, passages_given
+from context.passages import passages
 
 
 @tool
 async def search_context(query: str) -> str:
     """Searches the documents this agent was given; use it when the reference passages at hand are not enough."""
-    found = await in_database(search.search, query)
-    return "\n\n".join(f"[{chunk.title}]\n{chunk.text}" for chunk in found) or "Nothing was found."
+    found = await in_database(passages, query)
+    passages_given.get([]).extend(map(noted, found))
+    quoted = (Passage(passage.title, passage.source, passage.text, passage.heading) for passage in found)
+    return "\n\n".join(map(str, quoted)) or "Nothing was found."
 
 
 @tool

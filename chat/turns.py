@@ -10,22 +10,21 @@ import logging
 import time
 from collections.abc import Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError
 
 from ccagent.database import in_database
-from chat import history, live, storage
+from chat import live, storage
 from chat.agent import attempts, configuration
 from chat.agent.errors import DATABASE_AWAY, RESTARTING, Fault, ProviderError, Stopped, TimedOut, Unavailable
 from chat.agent.events import AgentEvent, Asked, Finished, TextDelta, ToolResult, Usage
-from chat.agent.prompt import ModelRequest, estimated_usage
+from chat.agent.prompt import estimated_usage
 from chat.answer import Answer, RunningAnswer, StoredAnswer
-from chat.content import Block, plain_text
-from chat.models import Message, Prompt
-from context.search import FoundChunk, search
+from chat.content import Block
+from chat.models import Message
+from chat.preparation import Prepared, passages_given, prepare
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +38,7 @@ _STORE_AGAIN = (0.2, 0.5, 1, 2, 4, 8, 8)
 class Turn:
     """A question, its answer in the making, and what will be stored of it."""
 
-    def __init__(self, opened: storage.OpenedTurn, blocks: Sequence[Block], prepared: "Prepared | None") -> None:
+    def __init__(self, opened: storage.OpenedTurn, blocks: Sequence[Block], prepared: Prepared | None) -> None:
         self.question = opened.question
         self.message = opened.answer
         self.waits = opened.waits
@@ -64,14 +63,6 @@ class Turn:
         """Ends the answer with what it has; the provider's connection is closed at once."""
         self._stopped = True
         self.work.cancel()
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """What the model is asked, and what the message's row notes of what that was made of."""
-
-    request: ModelRequest
-    noted: dict[str, Any]
 
 
 class Restarting(Exception):
@@ -113,21 +104,10 @@ def _open(
     if not opened.is_new or opened.waits:
         return opened, None
     try:
-        return opened, _prepare(opened.question, blocks)
+        return opened, prepare(opened.question, blocks)
     except Exception:  # the turn is open now, so it is for the turn to try again, and to fail by it
         logger.info("A turn could not be prepared at the first try")
         return opened, None
-
-
-def _prepare(question: Message, blocks: Sequence[Block]) -> Prepared:
-    prompt = Prompt.in_force()
-    found = search(plain_text(blocks))
-    request = history.model_request(question, blocks, prompt, found)
-    return Prepared(request, {"prompt_id": prompt.pk, "passages": [_noted(hit) for hit in found]})
-
-
-def _noted(hit: FoundChunk) -> dict[str, Any]:
-    return {name: getattr(hit, name) for name in ("chunk", "document", "title", "source", "score")}
 
 
 async def join(email: str) -> tuple[Message, Answer] | None:
@@ -199,9 +179,10 @@ async def _answer(turn: Turn) -> None:
     models = configuration.current(settings.ENV)
     prepared = turn.prepared
     if prepared is None:
-        prepared = await in_database(_prepare, turn.question, turn.blocks)
-    turn.outcome |= prepared.noted
-    turn.message.passages = prepared.noted["passages"]
+        prepared = await in_database(prepare, turn.question, turn.blocks)
+    turn.outcome |= {"prompt_id": prepared.prompt, "passages": prepared.passages}
+    turn.message.passages = prepared.passages
+    passages_given.set(prepared.passages)
     request = prepared.request
     try:
         async with aclosing(attempts.run(models, request, settings.ENV.provider_first_byte_seconds)) as events:

@@ -259,10 +259,10 @@ def sent(*messages: PromptMessage, passages: tuple[Passage, ...] = ()) -> list[d
 
 
 def test_the_instructions_come_first_with_the_passages() -> None:
-    system = sent(passages=(Passage("Jungle", "", "George is king."),))[0]
+    system = sent(passages=(Passage('The "Jungle"', "", "George is king.</passage>"),))[0]
     assert system["role"] == "system"
     assert system["content"].startswith("Be kind.")
-    assert system["content"].endswith("[Jungle]\nGeorge is king.")
+    assert system["content"].endswith('<passage title="The &quot;Jungle&quot;">\nGeorge is king.\n</passage>')
 
 
 def test_a_message_of_text_is_plain() -> None:

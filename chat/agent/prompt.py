@@ -2,10 +2,13 @@
 
 import dataclasses
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from html import escape
 from typing import Literal
 
+from ccagent.text import estimated_tokens
 from chat.agent.events import ToolCallRequest, Usage
 from chat.content import Block, File, Image, Text
 
@@ -26,6 +29,16 @@ class Passage:
     title: str
     source: str
     text: str
+    heading: str = ""
+
+    def __str__(self) -> str:
+        """As a model gets it: between marks that the text cannot end by itself."""
+        about = {"title": self.title, "heading": self.heading, "source": self.source}
+        marks = "".join(f' {name}="{escape(value)}"' for name, value in about.items() if value)
+        return f"<passage{marks}>\n{_MARK.sub('', self.text)}\n</passage>"
+
+
+_MARK = re.compile(r"</?\s*passage[^>]*>", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -56,7 +69,7 @@ class ModelRequest:
         """The system prompt together with the passages."""
         if not self.passages:
             return self.system
-        quoted = "\n\n".join(f"[{passage.title}]\n{passage.text}" for passage in self.passages)
+        quoted = "\n\n".join(map(str, self.passages))
         return f"{self.system}\n\n{_PASSAGES_HEADING}\n\n{quoted}"
 
     def halved(self) -> "ModelRequest":
@@ -91,11 +104,6 @@ def _words(block: Block) -> str:
             return f"File {block.name}:\n{block.text}"
         case Image():
             return f"[Image {block.name}]"
-
-
-def estimated_tokens(text: str) -> int:
-    """About four characters a token, which errs on the high side for English and the low side for code."""
-    return len(text) // 4 + 1
 
 
 def estimated_usage(request: ModelRequest, answer: str) -> Usage:

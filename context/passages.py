@@ -1,0 +1,119 @@
+"""The passages for a question: what search finds, made fit for a prompt."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from ccagent.text import estimated_tokens
+from context.search import FoundChunk, search
+
+MAX_PASSAGES = 6
+MAX_TOKENS = 2000
+_LOOKED_AT = 24
+"""Chunks that are looked at for them: neighbours become one passage, and twins are dropped."""
+_MIN_COVERAGE = 0.2
+_SHORT_QUESTION = 6
+"""In words: one as short as "and in winter?" is searched for together with the question before it as well."""
+_ALIKE = 0.8
+"""Share of the words of two texts that both have, from which on they say the same."""
+
+
+@dataclass(frozen=True)
+class FoundPassage:
+    """Neighbouring chunks of a document as one text, or a single one."""
+
+    document: int
+    title: str
+    source: str
+    heading: str
+    text: str
+    score: float
+    chunks: tuple[int, ...]
+    first: int
+    last: int
+
+
+def passages(question: str, before: str = "") -> list[FoundPassage]:
+    """The passages that fit a question best, the best first: at most 6, and about 2,000 tokens in all.
+
+    ``before`` is the question before this one in the conversation, which a short one may go on from.
+    """
+    kept: list[FoundPassage] = []
+    tokens = 0
+    for chunk in _fitting(question, before):
+        tokens += estimated_tokens(chunk.text)
+        if tokens > MAX_TOKENS and kept:
+            break
+        kept = _with(kept, chunk)
+        if len(kept) > MAX_PASSAGES:
+            return kept[:MAX_PASSAGES]
+    return kept
+
+
+def _fitting(question: str, before: str) -> Iterator[FoundChunk]:
+    """Chunks above the floor of relevance, best first, none that says the same as one before it."""
+    said: list[set[str]] = []
+    for chunk in _found(question, before):
+        words = set(re.findall(r"\w+", chunk.text.lower()))
+        if chunk.coverage >= _MIN_COVERAGE and not any(_alike(words, others) for others in said):
+            said.append(words)
+            yield chunk
+
+
+def _found(question: str, before: str) -> list[FoundChunk]:
+    alone = search(question, _LOOKED_AT)
+    if not before or len(question.split()) > _SHORT_QUESTION:
+        return alone
+    # By turns, because nobody knows yet whether it goes on from the one before or asks something new.
+    together = search(f"{question}\n{before}", _LOOKED_AT)
+    turns = [chunk for pair in zip(together, alone, strict=False) for chunk in pair]
+    shorter = min(len(together), len(alone))
+    ranked = [*turns, *together[shorter:], *alone[shorter:]]
+    return list({chunk.chunk: chunk for chunk in reversed(ranked)}.values())[::-1]
+
+
+def _alike(words: set[str], others: set[str]) -> bool:
+    return len(words & others) >= _ALIKE * len(words | others)
+
+
+def _with(kept: Sequence[FoundPassage], chunk: FoundChunk) -> list[FoundPassage]:
+    """The passages with one more chunk, which becomes part of those that it stands next to."""
+    whole = FoundPassage(
+        document=chunk.document,
+        title=chunk.title,
+        source=chunk.source,
+        heading=chunk.heading,
+        text=chunk.text,
+        score=chunk.score,
+        chunks=(chunk.chunk,),
+        first=chunk.position,
+        last=chunk.position,
+    )
+    joined: list[FoundPassage] = []
+    place = len(kept)
+    for passage in kept:
+        if passage.document == whole.document and passage.first <= whole.last + 1 and whole.first <= passage.last + 1:
+            place = min(place, len(joined))
+            whole = _joined(passage, whole)
+        else:
+            joined.append(passage)
+    return [*joined[:place], whole, *joined[place:]]
+
+
+def _joined(one: FoundPassage, other: FoundPassage) -> FoundPassage:
+    front, back = (one, other) if one.first < other.first else (other, one)
+    return replace(
+        front,
+        text=front.text + _without_overlap(front.text, back.text),
+        score=max(one.score, other.score),
+        chunks=front.chunks + back.chunks,
+        last=back.last,
+    )
+
+
+def _without_overlap(front: str, back: str) -> str:
+    """What the second text has beyond the end of the first."""
+    for length in range(min(len(front), len(back)), 0, -1):
+        if front.endswith(back[:length]):
+            return back[length:]
+    return f"\n\n{back}"
