@@ -47,6 +47,8 @@ class Worker:
             cwd=Path(__file__).resolve().parent.parent,
             # Heaps of several threads would use up its limit of memory before anything is read.
             env=environment | {"MALLOC_ARENA_MAX": "1"},
+            # Ctrl-C is for the server, which may still have to finish.
+            start_new_session=True,
         )
 
     def ask(self, head: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
@@ -54,6 +56,7 @@ class Worker:
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         watch = threading.Timer(JOB_SECONDS + _GRACE_SECONDS, self.process.kill)
+        watch.daemon = True
         watch.start()
         try:
             send(self.process.stdin, head | {"seconds": JOB_SECONDS}, body)

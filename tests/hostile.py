@@ -24,6 +24,13 @@ def office(name: str, part: str, content: str, times: int = 1) -> bytes:
     return packed.getvalue()
 
 
+def zipped(name: str, content: str) -> bytes:
+    packed = BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr(name, content)
+    return packed.getvalue()
+
+
 def word(body: str, entities: str = "") -> bytes:
     doctype = f'<?xml version="1.0"?><!DOCTYPE x [{entities}]>' if entities else ""
     document = f'{doctype}<w:document xmlns:w="{_WORD}"><w:body>{body}</w:body></w:document>'

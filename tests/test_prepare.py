@@ -21,6 +21,7 @@ from tests.hostile import (
     sheet,
     word,
     word_paragraph,
+    zipped,
 )
 
 QUESTIONS = json.loads((DOCUMENTS.parent / "documents_questions.json").read_text("utf-8"))
@@ -135,7 +136,11 @@ def test_real_files_that_cannot_be_read_are_told_apart(name: str, words: str) ->
         (os.urandom(20_000), "a file of data"),
         (b"%PDF-1.7\n nothing more", "damaged"),
         (b"{\\rtf1 words}", "Rich Text"),
+        (zipped("mimetype", "application/vnd.oasis.opendocument.text"), "OpenDocument"),
+        (zipped("notes.txt", "words"), "an archive of files"),
     ],
+    # Bytes as names would be others in each process of a parallel run.
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 @pytest.mark.parametrize("name", ["", "notes.txt", "page.html"])
 def test_what_is_no_text_is_named(content: bytes, words: str, name: str) -> None:
