@@ -54,7 +54,7 @@ def sentence_about(content: bytes | str, name: str = "", content_type: str = "")
     return str(refusal.value)
 
 
-# Real files of many kinds and languages.
+# Files of many kinds, languages and encodings, made by LibreOffice, pandoc and Chromium.
 
 
 @pytest.mark.parametrize("name", QUESTIONS)
