@@ -16,7 +16,7 @@ from context.chunks import Chunk
 from context.extract.base import Unreadable
 from context.languages import CONFIGURATIONS, UNKNOWN
 from context.reading import Prepared
-from context.worker_protocol import BrokenPipe, packed, receive, send, unpacked
+from context.worker_protocol import BrokenPipe, breathe, packed, receive, send, unpacked
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +28,7 @@ JOB_SECONDS = 45
 _GRACE_SECONDS = 5
 _KEPT_VARIABLES = ("PATH", "LD_LIBRARY_PATH", "PYTHONPATH", "LANG", "TZ")
 _MAX_SENTENCE_CHARS = 300
+_CHUNKS_AT_ONCE = 200
 _BUSY = "Too many documents are being read at this moment: try again in a minute."
 _DAMAGED = "This file is damaged, or of a form that cannot be read: save it anew and try again."
 _TOO_SLOW = "Reading this takes too long: split it into smaller parts."
@@ -151,7 +152,9 @@ def _understood(answer: dict[str, Any], body: bytes) -> Prepared:
     if b"\0" in body or language not in (*CONFIGURATIONS.values(), UNKNOWN):
         raise ValueError
     chunks = []
-    for start, length, place in answer["chunks"]:
+    for number, (start, length, place) in enumerate(answer["chunks"], 1):
+        if number % _CHUNKS_AT_ONCE == 0:
+            breathe()
         if not 0 <= start < start + length <= len(text):
             raise ValueError
         chunks.append(Chunk(start, text[start : start + length], headings[place]))
