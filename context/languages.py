@@ -47,7 +47,8 @@ _SAMPLES = 8
 _SAMPLE_CHARS = 1000
 # Right guesses on sentences of five words lie above it, those on code, numbers and languages it does not know below.
 _SURE_ENOUGH = 0.45
-_NO_WORDS = re.compile(r"https?://\S+|[\W\d_]+")
+# Not every sign that is no letter: vowels of Hindi and Tamil would go too.
+_NO_WORDS = re.compile(r"https?://\S+|[\s\d_!-&(-,./:-@\[-`{-~]+")
 
 
 def detect_language(text: str) -> str:
@@ -58,7 +59,7 @@ def detect_language(text: str) -> str:
     votes: defaultdict[str, float] = defaultdict(float)
     samples = [words for sample in _samples(text) if (words := _NO_WORDS.sub(" ", sample).strip())]
     for words in samples:
-        labels, probabilities = _model().predict(words, 1)
+        labels, probabilities = _model().predict(words.lower() if words.isupper() else words, 1)
         votes[labels[0].removeprefix("__label__")] += float(probabilities[0])
     if not votes:
         return UNKNOWN

@@ -50,7 +50,9 @@ def _limit() -> None:
         resource.RLIMIT_NPROC: 0,
     }
     for limit, most in limits.items():
-        resource.setrlimit(limit, (most, most))
+        # Not every system knows them all, and a container may have set a lower one.
+        with suppress(OSError, ValueError):
+            resource.setrlimit(limit, (most, most))
     os.nice(10)
     # Where memory ends all the same, the kernel takes the worker before the server.
     with suppress(OSError):

@@ -16,7 +16,7 @@ from context.chunks import Chunk
 from context.extract.base import Unreadable
 from context.languages import CONFIGURATIONS, UNKNOWN
 from context.reading import Prepared
-from context.worker_protocol import BrokenPipe, packed, receive, send, unpacked
+from context.worker_protocol import BrokenPipe, breathe, packed, receive, send, unpacked
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +28,7 @@ JOB_SECONDS = 45
 _GRACE_SECONDS = 5
 _KEPT_VARIABLES = ("PATH", "LD_LIBRARY_PATH", "PYTHONPATH", "LANG", "TZ")
 _MAX_SENTENCE_CHARS = 300
+_CHUNKS_AT_ONCE = 200
 _BUSY = "Too many documents are being read at this moment: try again in a minute."
 _DAMAGED = "This file is damaged, or of a form that cannot be read: save it anew and try again."
 _TOO_SLOW = "Reading this takes too long: split it into smaller parts."
@@ -47,6 +48,8 @@ class Worker:
             cwd=Path(__file__).resolve().parent.parent,
             # Heaps of several threads would use up its limit of memory before anything is read.
             env=environment | {"MALLOC_ARENA_MAX": "1"},
+            # Ctrl-C is for the server, which may still have to finish.
+            start_new_session=True,
         )
 
     def ask(self, head: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
@@ -54,6 +57,7 @@ class Worker:
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         watch = threading.Timer(JOB_SECONDS + _GRACE_SECONDS, self.process.kill)
+        watch.daemon = True
         watch.start()
         try:
             send(self.process.stdin, head | {"seconds": JOB_SECONDS}, body)
@@ -148,7 +152,9 @@ def _understood(answer: dict[str, Any], body: bytes) -> Prepared:
     if b"\0" in body or language not in (*CONFIGURATIONS.values(), UNKNOWN):
         raise ValueError
     chunks = []
-    for start, length, place in answer["chunks"]:
+    for number, (start, length, place) in enumerate(answer["chunks"], 1):
+        if number % _CHUNKS_AT_ONCE == 0:
+            breathe()
         if not 0 <= start < start + length <= len(text):
             raise ValueError
         chunks.append(Chunk(start, text[start : start + length], headings[place]))

@@ -40,4 +40,4 @@ def check_length(chars: int) -> None:
 def tidied(text: str) -> str:
     """Without blank ends of lines, rows of empty lines, and a heading that says again what the one above it says."""
     text = re.sub(r"\n{3,}", "\n\n", _BLANK_ENDS.sub("", text))
-    return _REPEATED_HEADING.sub(r"\1\2", text)
+    return _REPEATED_HEADING.sub(r"\1\2", text).strip("\n")

@@ -7,9 +7,11 @@ from urllib.parse import urlsplit
 from context.extract.base import Unreadable
 
 _COMPRESSED = "a compressed archive: unpack it first"
-_LEGACY = "a file of Word, Excel or PowerPoint from before 2007, or an encrypted one: save it anew without a password"
+_LEGACY = "a file in the old form of Word, Excel or PowerPoint: save it as .docx, .xlsx or .pptx"
+_LOCKED = "locked with a password: save it without one"
 _IMAGE, _SOUND, _VIDEO = "an image without text", "a sound recording", "a video"
 _PROGRAM, _DATABASE, _FONT = "a program", "a database", "a font"
+_OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _UNREADABLE = [
     (0, b"\x89PNG", _IMAGE),
     (0, b"\xff\xd8\xff", _IMAGE),
@@ -47,7 +49,7 @@ _UNREADABLE = [
     (0, b"wOF2", _FONT),
     (0, b"\0\1\0\0\0", _FONT),
     (0, b"OTTO\0", _FONT),
-    (0, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", _LEGACY),
+    (0, _OLE, _LEGACY),
     (0, b"{\\rtf", "a file in the Rich Text Format: save it as Word or PDF"),
     (0, b"%!PS", "a PostScript file: save it as PDF"),
 ]
@@ -55,11 +57,17 @@ _BY_TYPE = {
     "text/html": "html",
     "application/xhtml+xml": "html",
     "text/markdown": "markdown",
+    "application/markdown": "markdown",
     "text/x-markdown": "markdown",
     "text/x-rst": "rst",
     "text/csv": "csv",
     "text/tab-separated-values": "csv",
+    "application/csv": "csv",
     "application/json": "json",
+    "application/jsonl": "json",
+    "application/ndjson": "json",
+    "application/x-ndjson": "json",
+    "application/x-ipynb": "notebook",
     "application/x-ipynb+json": "notebook",
 }
 _BY_SUFFIX = {
@@ -73,6 +81,7 @@ _BY_SUFFIX = {
     ".tsv": "csv",
     ".json": "json",
     ".jsonl": "json",
+    ".ndjson": "json",
     ".ipynb": "notebook",
     "": "text",
     ".txt": "text",
@@ -88,6 +97,9 @@ def binary_kind(content: bytes) -> str:
         return "pdf"
     if content.startswith((b"PK\3\4", b"PK\5\6")):
         return "zip"
+    # A newer Office file that is encrypted is packed in the old form.
+    if content.startswith(_OLE) and "EncryptedPackage".encode("utf-16-le") in content:
+        raise Unreadable(f"This is {_LOCKED}.")
     for place, magic, what in _UNREADABLE:
         if content.startswith(magic, place):
             raise Unreadable(f"This is {what}.")

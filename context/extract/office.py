@@ -36,4 +36,6 @@ def _reader(archive: ZipFile) -> Callable[[bytes], Extracted]:
                 return read
     if any(part.flag_bits & 1 for part in parts):
         raise Unreadable("This archive is locked with a password.")
+    if parts and parts[0].filename == "mimetype" and b"opendocument" in archive.read(parts[0])[:100]:
+        raise Unreadable("This is an OpenDocument file: save it as .docx, .xlsx, .pptx or PDF.")
     raise Unreadable("This is an archive of files: unpack it, and add what is in it.")

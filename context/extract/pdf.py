@@ -14,11 +14,14 @@ _PASSWORD_NEEDED = 4
 
 def read(content: bytes) -> Extracted:
     try:
-        document = pypdfium2.PdfDocument(content)
+        return _read(pypdfium2.PdfDocument(content))
     except pypdfium2.PdfiumError as error:
-        if error.err_code == _PASSWORD_NEEDED:
+        if getattr(error, "err_code", None) == _PASSWORD_NEEDED:
             raise Unreadable("This PDF is locked with a password: save it without one.") from None
         raise Unreadable("This PDF is damaged or incomplete.") from None
+
+
+def _read(document: pypdfium2.PdfDocument) -> Extracted:
     if len(document) > MAX_PAGES:
         raise Unreadable(f"This PDF has {len(document):,} pages, and {MAX_PAGES} is the most: split it.")
     headings = _headings(document)
