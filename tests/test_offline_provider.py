@@ -60,7 +60,6 @@ def test_an_answer_streams_with_visible_pauses(newcomer: httpx2.Client) -> None:
     times = []
     with newcomer.stream("POST", "/api/chat/message/stream", json={"message": QUESTION}) as response:
         for event in chunks(response):
-            assert event["chunk"]
             times.append(time.monotonic())
     assert len(times) > 10
     assert times[-1] - times[0] > 0.1
