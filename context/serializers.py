@@ -6,6 +6,7 @@ from rest_framework import serializers
 
 from ccagent.api.fields import StrictCharField
 from context.models import Document
+from context.web_url import WebURL
 
 
 class ContextText(serializers.Serializer[Any]):
@@ -16,6 +17,17 @@ class ContextText(serializers.Serializer[Any]):
         if not text.strip():
             raise serializers.ValidationError("is blank: send some words.")
         return text
+
+
+class ContextURL(serializers.Serializer[Any]):
+    url = StrictCharField()
+
+    def validate_url(self, url: str) -> str:
+        """In its one form, by which it is known when it comes again."""
+        try:
+            return str(WebURL.parse(url))
+        except ValueError as error:
+            raise serializers.ValidationError(str(error)) from None
 
 
 class AddedDocument(serializers.ModelSerializer[Document]):

@@ -1,5 +1,5 @@
 from django.urls import path
 
-from context.views import AddText
+from context.views import AddText, AddURL
 
-urlpatterns = [path("text", AddText.as_view())]
+urlpatterns = [path("text", AddText.as_view()), path("url", AddURL.as_view())]

@@ -73,6 +73,7 @@ MALFORMED = {
     "PROVIDER_RETRIES": ["-1", "11", "1.5"],
     "ANSWER_MAX_CHARS": ["0", "much"],
     "HISTORY_TOKENS": ["0", "much"],
+    "INCLUDE_SOURCES": ["maybe"],
     "DRAIN_SECONDS": ["0", "-1"],
     "LOG_LEVEL": ["LOUD", "10"],
 }
