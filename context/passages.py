@@ -67,7 +67,8 @@ def _found(question: str, before: str) -> list[FoundChunk]:
     if not before or len(question.split()) > _SHORT_QUESTION:
         return alone
     # By turns, because nobody knows yet whether it goes on from the one before or asks something new.
-    together = search(f"{question}\n{before}", _LOOKED_AT)
+    # The new words count twice: they say what is different now.
+    together = search(f"{question}\n{question}\n{before}", _LOOKED_AT)
     turns = [chunk for pair in zip(together, alone, strict=False) for chunk in pair]
     shorter = min(len(together), len(alone))
     ranked = [*turns, *together[shorter:], *alone[shorter:]]

@@ -59,7 +59,7 @@ async def test_it_comes_word_by_word_and_ends() -> None:
 def test_an_answer_streams_with_visible_pauses(newcomer: httpx2.Client) -> None:
     times = []
     with newcomer.stream("POST", "/api/chat/message/stream", json={"message": QUESTION}) as response:
-        for event in chunks(response):
+        for _ in chunks(response):
             times.append(time.monotonic())
     assert len(times) > 10
     assert times[-1] - times[0] > 0.1
