@@ -39,6 +39,7 @@ def ingest(
     last_modified: str = "",
 ) -> Stored:
     """Stores what was read from ``source``, or was posted where that is empty. Raises `Unreadable`."""
+    source = _address(source)
     as_bytes = content if isinstance(content, bytes) else content.encode(errors="surrogatepass")
     content_hash = hashlib.sha256(as_bytes).hexdigest()
     if source and (known := _already_read(source, content_hash, etag, last_modified)):
