@@ -1,7 +1,7 @@
 """Writes of the context: a text becomes a document and its chunks."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -39,6 +39,7 @@ def ingest(
     last_modified: str = "",
 ) -> Stored:
     """Stores what was read from ``source``, or was posted where that is empty. Raises `Unreadable`."""
+    source = _address(source)
     as_bytes = content if isinstance(content, bytes) else content.encode(errors="surrogatepass")
     content_hash = hashlib.sha256(as_bytes).hexdigest()
     if source and (known := _already_read(source, content_hash, etag, last_modified)):
@@ -218,3 +219,17 @@ def _outcome(before: Document | None, same: Document | None) -> Literal["added",
     if same and (before is None or before == same):
         return "unchanged"
     return "changed" if before else "added"
+
+
+def reindex(progress: Callable[[int], None] = lambda _: None) -> None:
+    """Makes the lexemes of all chunks anew, as after a change of Postgres' dictionaries or of `context.words`.
+
+    Search goes on meanwhile. ``progress`` is told how many chunks were done since it was last told.
+    """
+    last = 0
+    while chunks := list(Chunk.objects.filter(pk__gt=last).defer("lexemes").order_by("pk")[:_CHUNKS_AT_ONCE]):
+        for chunk in chunks:
+            chunk.lexemes = _lexemes(chunk.language, f"{chunk.heading}\n{chunk.text}")
+        Chunk.objects.bulk_update(chunks, ["lexemes"])
+        last = chunks[-1].pk
+        progress(len(chunks))

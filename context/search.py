@@ -8,6 +8,7 @@ from context.lexical import LexicalHit, best_by_words
 from context.models import Chunk
 
 MAX_CHUNKS = 6
+_TRIES = 3
 
 Mode = Literal["lexical", "hybrid", "dense"]
 
@@ -33,7 +34,13 @@ class FoundChunk:
 
 def search(question: str, limit: int = MAX_CHUNKS, mode: Mode | None = None) -> list[FoundChunk]:
     """The chunks that fit the question, best first."""
-    return _found(best_by_words(question, limit))
+    for _ in range(_TRIES):
+        hits = best_by_words(question, limit)
+        found = _found(hits)
+        # A document that is replaced at this moment has other chunks by now.
+        if len(found) == len(hits):
+            break
+    return found
 
 
 def _found(hits: Sequence[LexicalHit]) -> list[FoundChunk]:
