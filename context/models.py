@@ -3,6 +3,10 @@
 from django.contrib.postgres.search import SearchVectorField
 from django.db import models
 
+from context.embeddings.models import EmbeddingIndex
+
+__all__ = ["Chunk", "Document", "EmbeddingIndex"]
+
 
 class Document(models.Model):
     """One text, with where it came from."""
