@@ -33,14 +33,14 @@ _DATABASE_PAUSE = 5.0
 class Filler:
     """Makes the vectors that the settings ask for, batch by batch; one filler works at an index at a time.
 
-    ``take_over`` takes the work from another process that is at it.
+    ``take_over`` takes the work from another process that is at it, and tries at once what was put off.
     """
 
     def __init__(self, *, take_over: bool = False) -> None:
         self.index: EmbeddingIndex | None = None
         self.problem: EmbeddingError | None = None
         self.failures = 0
-        self.passes = 0
+        self.made = self.passes = 0
         self._name = uuid.uuid4().hex
         self._take_over = take_over
         self._batch = BATCH
@@ -111,6 +111,8 @@ class Filler:
             index.dimensions = _checked(len(vector), index)
             index.save(update_fields=["dimensions"])
         vectors.ensure_table(index)
+        if self._take_over and not self.passes:
+            vectors.try_all_again(index)
 
     def _embed(self, index: EmbeddingIndex, texts: Sequence[str]) -> list[Vector]:
         maker = maker_of(settings.ENV, indexes.choice_of(index))
@@ -143,6 +145,7 @@ class Filler:
         if len(made[0]) != index.dimensions:
             raise NotConfigured(sentence=_CHANGED.format(model=index.model, now=len(made[0]), before=index.dimensions))
         vectors.store(index, passages, made)
+        self.made += len(made)
         return []
 
     def _halves_made(self, index: EmbeddingIndex, passages: Sequence[Passage]) -> Sequence[Passage]:
@@ -202,9 +205,7 @@ def _checked(dimensions: int, index: EmbeddingIndex) -> int:
     if index.asked and dimensions != index.asked:
         raise NotConfigured(sentence=_NOT_AS_ASKED.format(model=index.model, now=dimensions))
     if dimensions > vectors.MAX_DIMENSIONS:
-        raise NotConfigured(
-            sentence=_TOO_MANY.format(model=index.model, now=dimensions, most=vectors.MAX_DIMENSIONS)
-        )
+        raise NotConfigured(sentence=_TOO_MANY.format(model=index.model, now=dimensions, most=vectors.MAX_DIMENSIONS))
     return dimensions
 
 

@@ -198,7 +198,7 @@ def progress(index: EmbeddingIndex) -> Progress:
 
 
 def highest_chunk() -> int:
-    """Chunks that come later have higher ids."""
+    """Its id, 0 without chunks; chunks that come later have higher ones."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT coalesce(max(id), 0) FROM context_chunk")
         return int(cursor.fetchone()[0])
