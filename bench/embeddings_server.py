@@ -40,14 +40,8 @@ class EmbeddingsServer(ThreadingHTTPServer):
         texts = [body["input"]] if isinstance(body["input"], str) else body["input"]
         vectors = self._model.embed(texts)
         packed = body.get("encoding_format") == "base64"
-        data = [
-            {
-                "object": "embedding",
-                "index": number,
-                "embedding": base64.b64encode(vector.tobytes()).decode() if packed else vector.tolist(),
-            }
-            for number, vector in enumerate(vectors)
-        ]
+        made = [base64.b64encode(vector.tobytes()).decode() if packed else vector.tolist() for vector in vectors]
+        data = [{"object": "embedding", "index": number, "embedding": each} for number, each in enumerate(made)]
         return {"object": "list", "data": data, "model": MODEL, "usage": {"prompt_tokens": 0, "total_tokens": 0}}
 
 

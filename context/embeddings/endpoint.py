@@ -90,6 +90,8 @@ class Endpoint:
                 return Refused(detail)
             case 404 | 405:
                 return self._not_found(detail)
+            case 402:
+                return EmbeddingError(detail)
             case 408 | 429 | 503 | 529:
                 return Busy(detail, retry_after=retry_after(headers.get("retry-after", "")))
             case _ if status < 400:
@@ -139,12 +141,9 @@ def _names(answer: bytes, field: str) -> bool:
 
 def _vectors(answer: bytes) -> list[Vector]:
     try:
-        entries = json.loads(answer)["data"]
         # Some leave out a zero, some the place altogether.
-        places = [entry.get("index") or number for number, entry in enumerate(entries)]
-        return [
-            _numbers(entries[number]["embedding"]) for number in sorted(range(len(entries)), key=places.__getitem__)
-        ]
+        entries = sorted(json.loads(answer)["data"], key=lambda entry: entry.get("index") or 0)
+        return [_numbers(entry["embedding"]) for entry in entries]
     except (ValueError, TypeError, AttributeError, KeyError, OverflowError, RecursionError) as error:
         raise BrokenAnswer(f"{type(error).__name__}: {answer[:200].decode(errors='replace')}") from None
 

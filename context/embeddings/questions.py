@@ -7,7 +7,6 @@ from django.conf import settings
 
 from ccagent.database import in_database
 from ccagent.outage import Outage
-from ccagent.text import clean
 from context.embeddings import indexes
 from context.embeddings.backends import Vector, embedding
 from context.embeddings.configuration import chosen, maker_of
@@ -46,7 +45,7 @@ async def aembed_question(text: str) -> QuestionVector | None:
 
 
 def _ask(text: str) -> tuple[EmbeddingIndex, Future[list[Vector]]] | None:
-    text = clean(text[:_MAX_CHARS])
+    text = text[:_MAX_CHARS]
     if _outage.lasts() or not text.strip() or not (index := _active_index()):
         return None
     try:

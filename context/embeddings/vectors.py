@@ -63,8 +63,8 @@ WHERE entry.vector IS NOT NULL AND document.status = 'ready'
 ORDER BY entry.vector <=> %(question)s::halfvec({dimensions})
 LIMIT %(limit)s
 """
-# No such table, type, operator or function; vectors of other dimensions.
-_GONE = ("42P01", "42704", "42883", "22000")
+# No such table, column, type, operator or function.
+_GONE = ("42P01", "42703", "42704", "42883")
 
 
 def ensure_extension(*, create: bool = True) -> None:

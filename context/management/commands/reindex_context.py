@@ -30,19 +30,20 @@ class Command(BaseCommand):
         self.stdout.write(self._vectors_made() if is_on else "Embeddings are off: there are no vectors to make.")
 
     def _vectors_made(self) -> str:
-        chunks = Chunk.objects.count()
-        if not chunks:
+        if not Chunk.objects.exists():
             return "There are no documents yet."
         filler = Filler(take_over=True)
-        with tqdm(desc="vectors", unit="", total=chunks, file=self.stderr, disable=None) as bar:
+        with tqdm(desc="vectors", unit="", file=self.stderr, disable=None) as bar:
             while not filler.passes:
                 pause = filler.step()
-                if filler.index:
-                    bar.update(progress(filler.index).made - bar.n)
+                if filler.index and not bar.total:
+                    before = progress(filler.index)
+                    bar.reset(total=before.chunks - before.made + filler.made)
+                bar.update(filler.made - bar.n)
                 if filler.problem and (isinstance(filler.problem, NotConfigured) or filler.failures == _MOST_FAILURES):
                     raise CommandError(f"{filler.problem.sentence} {filler.problem.detail}".strip())
                 time.sleep(0 if filler.passes else pause)
         assert filler.index
         done = progress(filler.index)
         left = f"; {done.put_off} texts were refused" if done.put_off else ""
-        return f"{filler.made} vectors made by {filler.index}, {done.made} of {chunks} chunks have one{left}."
+        return f"{filler.made:,} made by {filler.index}; {done.made:,} of {done.chunks:,} chunks have one{left}."
