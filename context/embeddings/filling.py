@@ -89,8 +89,9 @@ class Filler:
         if not (choice := chosen(settings.ENV)):
             return None
         if not self._after:
-            vectors.ensure_extension(create=not self._tried_extension)
+            is_first = not self._tried_extension
             self._tried_extension = True
+            vectors.ensure_extension(create=is_first)
         index = indexes.find(choice)
         if self.index and (index is None or index.state == EmbeddingIndex.State.RETIRED):
             # Two that ask for different vectors would otherwise build and drop in turns for ever.
