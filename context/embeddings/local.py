@@ -4,6 +4,7 @@ import asyncio
 import os
 import threading
 from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +24,19 @@ class LocalModel:
     model: str
 
     async def embed(self, texts: Sequence[str], kind: Kind) -> list[Vector]:
-        return await asyncio.to_thread(self._embed, texts, kind)
+        made: Future[list[Vector]] = Future()
+        # Who no longer waits must not be in the way of the thread.
+        made.set_running_or_notify_cancel()
+
+        def work() -> None:
+            try:
+                made.set_result(self._embed(texts, kind))
+            except Unavailable as problem:
+                made.set_exception(problem)
+
+        # Not a pool's thread: the process would wait for that at its end, and a download takes as long as it likes.
+        threading.Thread(target=work, name="embeddings-local", daemon=True).start()
+        return await asyncio.wrap_future(made)
 
     def _embed(self, texts: Sequence[str], kind: Kind) -> list[Vector]:
         model = self._loaded()
@@ -42,11 +55,11 @@ class LocalModel:
 
 
 def _load(name: str) -> Any:
-    from fastembed import TextEmbedding
-
-    # Half of the machine stays to those who chat.
-    threads = max(1, (os.cpu_count() or 2) // 2)
     try:
+        from fastembed import TextEmbedding
+
+        # Half of the machine stays to those who chat.
+        threads = max(1, (os.cpu_count() or 2) // 2)
         return TextEmbedding(name, cache_dir=str(settings.STORAGE_DIR / "embeddings"), threads=threads)
     except Exception as error:
         # A model of another name, no network, a full disk: the libraries have an error of their own for each.
