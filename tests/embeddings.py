@@ -10,6 +10,7 @@ from ccagent.environment import Environment
 from context.embeddings import indexes, vectors
 from context.embeddings.filling import Filler
 from context.embeddings.models import EmbeddingIndex
+from context.ingest import ingest_text
 from tests.fake_provider import FakeProvider
 
 
@@ -22,6 +23,12 @@ def turn_on(settings: Settings, provider: FakeProvider, **variables: Any) -> Non
     """Embeddings by the fake provider."""
     given = {"embeddings_provider": "fake", "embeddings_model": "model", "embeddings_base_url": provider.base_url}
     settings.ENV = environment(embeddings="provider", **(given | variables))
+
+
+def add(count: int, words: str = "Text") -> None:
+    """So many documents, each with one chunk."""
+    for number in range(count):
+        ingest_text(f"{words} number {number}.")
 
 
 def fill(filler: Filler | None = None) -> Filler:

@@ -40,6 +40,7 @@ class Filler:
         self.index: EmbeddingIndex | None = None
         self.problem: EmbeddingError | None = None
         self.failures = 0
+        self.hindered = False
         self.made = self.passes = 0
         self._name = uuid.uuid4().hex
         self._take_over = take_over
@@ -52,6 +53,7 @@ class Filler:
 
     def step(self) -> float:
         """Makes one batch; returns in how many seconds there may be more to do."""
+        self.hindered = True
         try:
             pause = self._step()
         except EmbeddingError as problem:
@@ -61,7 +63,7 @@ class Filler:
             return _DATABASE_PAUSE
         finally:
             _give_back()
-        self.problem, self.failures = None, 0
+        self.problem, self.failures, self.hindered = None, 0, False
         return pause
 
     def _step(self) -> float:
@@ -242,8 +244,5 @@ def _run(stopped: threading.Event) -> None:
             if not stopped.is_set():
                 logger.error("Vectors could not be made: %s", type(error).__name__)
             pause = _LONGEST_PAUSE
-        # A new chunk is a reason to go on at once, but none to disturb a backend that wants to be left alone.
-        if filler.problem or pause == _LONGEST_PAUSE:
-            stopped.wait(pause)
-        else:
-            woken.wait(pause)
+        # A new chunk is a reason to go on at once, but none to disturb who wants to be left alone.
+        (stopped if filler.hindered else woken).wait(pause)
