@@ -3,8 +3,10 @@
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth.models import User
 from django.db import connection
 from django.db.models.functions import Now
+from django.test import Client
 from pytest_django import Settings
 
 from context import embeddings
@@ -315,3 +317,16 @@ def test_a_key_that_is_refused_is_no_reason_to_put_texts_off(provider: FakeProvi
     assert all(isinstance(problem, KeyRefused) for problem in problems)
     fill(filler)
     assert made() == 2
+
+
+def test_the_admin_shows_what_hinders_it_and_changes_nothing(provider: FakeProvider) -> None:
+    add(1)
+    provider.embedding_replies(*[fake.status(500)] * 2)
+    filler = Filler()
+    filler.step()
+    filler.step()
+    client = Client()
+    client.force_login(User.objects.create_superuser("operator"))
+    page = client.get("/admin/context/embeddingindex/", secure=True).content.decode()
+    assert "HTTP 500: " in page
+    assert "Add embedding index" not in page

@@ -101,11 +101,11 @@ class Filler:
         index = index or indexes.find_or_create(choice)
         if not indexes.claim(index, self._name, take_over=self._take_over):
             return None
+        self.index = index
         if index.state == EmbeddingIndex.State.RETIRED:
             indexes.revive(index)
         if not self._after:
             self._prepare(index)
-        self.index = index
         return index
 
     def _prepare(self, index: EmbeddingIndex) -> None:
