@@ -3,9 +3,7 @@
 from django.contrib.postgres.search import SearchVectorField
 from django.db import models
 
-from context.embeddings.models import EmbeddingIndex
-
-__all__ = ["Chunk", "Document", "EmbeddingIndex"]
+from context.embeddings.models import EmbeddingIndex as EmbeddingIndex
 
 
 class Document(models.Model):
