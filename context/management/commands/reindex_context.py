@@ -36,7 +36,7 @@ class Command(BaseCommand):
         with tqdm(desc="vectors", unit="", file=self.stderr, disable=None) as bar:
             while not filler.passes:
                 pause = filler.step()
-                if filler.index and not bar.total:
+                if filler.index and filler.made and not bar.total:
                     before = progress(filler.index)
                     bar.reset(total=before.chunks - before.made + filler.made)
                 bar.update(filler.made - bar.n)
