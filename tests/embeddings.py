@@ -10,7 +10,7 @@ from ccagent.environment import Environment
 from context.embeddings import indexes, vectors
 from context.embeddings.filling import Filler
 from context.embeddings.models import EmbeddingIndex
-from context.ingest import ingest_text
+from context.ingest import ingest
 from tests.fake_provider import FakeProvider
 
 
@@ -28,7 +28,7 @@ def turn_on(settings: Settings, provider: FakeProvider, **variables: Any) -> Non
 def add(count: int, words: str = "Text") -> None:
     """So many documents, each with one chunk."""
     for number in range(count):
-        ingest_text(f"{words} number {number}.")
+        ingest(f"{words} number {number}.")
 
 
 def fill(filler: Filler | None = None) -> Filler:

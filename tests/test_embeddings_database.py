@@ -15,7 +15,7 @@ from context import embeddings
 from context.embeddings import filling, questions, vectors
 from context.embeddings.errors import NotConfigured
 from context.embeddings.filling import Filler
-from context.ingest import ingest_text
+from context.ingest import ingest
 from context.models import Chunk
 from context.search import search
 from tests import fake_provider as fake
@@ -98,7 +98,7 @@ def test_the_system_check_says_why_there_is_no_search_by_meaning(circumstance: C
 @pytest.mark.parametrize("circumstance", [case[0] for case in WITHOUT])
 def test_without_it_texts_are_taken_in_and_found(circumstance: Circumstance, provider: FakeProvider) -> None:
     with circumstance():
-        ingest_text("Snails eat salad.")
+        ingest("Snails eat salad.")
         assert isinstance(fill(Filler()).problem, NotConfigured)
         assert embeddings.embed_question("snails") is None
         assert [hit.text for hit in search("What do snails eat?")] == ["Snails eat salad."]
@@ -107,7 +107,7 @@ def test_without_it_texts_are_taken_in_and_found(circumstance: Circumstance, pro
 
 def test_the_log_says_it_once(caplog: pytest.LogCaptureFixture) -> None:
     with no_pgvector():
-        ingest_text("Snails eat salad.")
+        ingest("Snails eat salad.")
         filler = Filler()
         for _ in range(3):
             filler.step()
@@ -119,7 +119,7 @@ def test_the_log_says_it_once(caplog: pytest.LogCaptureFixture) -> None:
 def test_the_extension_is_tried_once_only() -> None:
     filler = Filler()
     with role_without_rights():
-        ingest_text("Snails eat salad.")
+        ingest("Snails eat salad.")
         filler.step()
     assert fill(filler).problem
 
@@ -150,7 +150,7 @@ def test_checks_that_are_not_about_the_database_leave_it_alone(monkeypatch: pyte
 
 def test_reindex_context_takes_up_a_pgvector_that_appeared_later() -> None:
     with no_pgvector():
-        ingest_text("Snails eat salad.")
+        ingest("Snails eat salad.")
         with pytest.raises(CommandError, match="no pgvector"):
             reindex()
     assert "1 made by model (fake); 1 of 1 chunks have one." in reindex()
@@ -160,7 +160,7 @@ def test_reindex_context_takes_up_a_pgvector_that_appeared_later() -> None:
 def test_the_server_takes_up_an_extension_that_appeared_later() -> None:
     filler = Filler()
     with role_without_rights():
-        ingest_text("Snails eat salad.")
+        ingest("Snails eat salad.")
         fill(filler)
     run("CREATE EXTENSION vector")
     fill(filler)
@@ -171,16 +171,16 @@ def test_the_server_takes_up_an_extension_that_appeared_later() -> None:
 
 
 def test_reindex_context_makes_only_what_is_missing(provider: FakeProvider) -> None:
-    ingest_text("Snails eat salad.")
+    ingest("Snails eat salad.")
     fill()
-    ingest_text("Kings eat cake.")
+    ingest("Kings eat cake.")
     assert "1 made by model (fake); 2 of 2 chunks have one." in reindex(embeddings=True)
     assert provider.embedding_requests[-1].json["input"] == ["Kings eat cake."]
 
 
 def test_reindex_context_tries_at_once_what_was_put_off(provider: FakeProvider) -> None:
-    ingest_text("Snails eat salad.")
-    ingest_text("Kings eat cake.")
+    ingest("Snails eat salad.")
+    ingest("Kings eat cake.")
     provider.embedding_default = fake.only_if(lambda text: "Kings" not in text, fake.status(400))
     assert "1 of 2 chunks have one; 1 texts were refused." in reindex()
     provider.reset()
@@ -188,14 +188,14 @@ def test_reindex_context_tries_at_once_what_was_put_off(provider: FakeProvider) 
 
 
 def test_reindex_context_makes_a_table_that_was_lost_again() -> None:
-    ingest_text("Snails eat salad.")
+    ingest("Snails eat salad.")
     fill()
     run(*[f"DROP TABLE {table}" for table in tables()], "DROP EXTENSION vector CASCADE")
     assert "1 made by" in reindex()
 
 
 def test_reindex_context_gives_up_on_a_backend_that_goes_on_failing(provider: FakeProvider) -> None:
-    ingest_text("Snails eat salad.")
+    ingest("Snails eat salad.")
     provider.embedding_default = fake.status(401)
     with pytest.raises(CommandError, match="refused the API key"):
         reindex()

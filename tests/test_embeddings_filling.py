@@ -1,6 +1,7 @@
 """context/embeddings/filling.py: missing vectors are made in the background, whatever the backend does."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -14,7 +15,7 @@ from context.embeddings import filling, questions, signal, vectors
 from context.embeddings.errors import KeyRefused, NotConfigured
 from context.embeddings.filling import Filler
 from context.embeddings.models import EmbeddingIndex
-from context.ingest import ingest_text
+from context.ingest import ingest
 from context.models import Chunk
 from tests import fake_provider as fake
 from tests.embeddings import add, fill, made, tables, turn_on
@@ -48,6 +49,21 @@ def test_every_chunk_gets_a_vector_in_batches(provider: FakeProvider) -> None:
     fill()
     assert made() == Chunk.objects.count()
     assert sizes(provider) == [filling.BATCH, filling.BATCH, 3]
+
+
+def test_a_passage_is_embedded_with_the_headings_it_stands_under(provider: FakeProvider) -> None:
+    ingest("# Guide\n\n## Install\n\nTurn the key to the left.", name="guide.md")
+    fill()
+    [text] = provider.embedding_requests[-1].json["input"]
+    assert text.startswith("Guide > Install\n")
+    assert text.endswith("Turn the key to the left.")
+
+
+def test_an_ingest_of_this_process_wakes_the_filler(django_capture_on_commit_callbacks: Any) -> None:
+    signal.woken.clear()
+    with django_capture_on_commit_callbacks(execute=True):
+        ingest("Snails eat salad.")
+    assert signal.woken.is_set()
 
 
 def test_what_has_one_is_not_made_again(provider: FakeProvider) -> None:
@@ -87,12 +103,6 @@ def test_now_and_then_everything_is_looked_through() -> None:
     filler._looked_through -= 301
     filler.step()
     assert made() == 2
-
-
-def test_an_ingest_wakes_the_filler() -> None:
-    signal.woken.clear()
-    embeddings.wake()
-    assert signal.woken.is_set()
 
 
 def test_a_chunk_deleted_while_its_vector_is_made_is_left_out() -> None:
@@ -181,7 +191,7 @@ def test_the_log_has_a_sentence_for_a_row_of_failures(provider: FakeProvider, ca
 
 def test_a_text_that_is_refused_does_not_hinder_the_others(provider: FakeProvider) -> None:
     add(40)
-    ingest_text("The bad one.")
+    ingest("The bad one.")
     add(40, "More")
     provider.embedding_default = fake.only_if(lambda text: "bad" not in text, fake.status(400))
     filler = fill()
@@ -192,7 +202,7 @@ def test_a_text_that_is_refused_does_not_hinder_the_others(provider: FakeProvide
 @pytest.mark.parametrize("reply", [fake.status(500), fake.broken_vectors(), fake.dropped()])
 def test_a_text_that_makes_the_backend_fail_does_not_hinder_the_others(reply: Reply, provider: FakeProvider) -> None:
     add(10)
-    ingest_text("The bad one.")
+    ingest("The bad one.")
     add(10, "More")
     provider.embedding_default = fake.only_if(lambda text: "bad" not in text, reply)
     filler = Filler()

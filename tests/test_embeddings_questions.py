@@ -11,7 +11,7 @@ from pytest_django import Settings
 from context import embeddings
 from context.embeddings import questions, vectors
 from context.embeddings.models import EmbeddingIndex
-from context.ingest import ingest_text
+from context.ingest import ingest
 from context.models import Chunk, Document
 from context.search import search
 from tests import fake_provider as fake
@@ -26,7 +26,7 @@ def documents(settings: Settings, provider: FakeProvider) -> None:
     questions._outage.end()
     turn_on(settings, provider)
     for text in ("The king wears a red hat.", "Snails eat salad.", "A hat is red."):
-        ingest_text(text)
+        ingest(text)
     fill()
     provider.embedding_requests.clear()
 
@@ -71,6 +71,14 @@ def test_only_the_beginning_of_a_long_question_is_sent(provider: FakeProvider) -
 def test_a_document_that_failed_is_not_found() -> None:
     Document.objects.filter(text="Snails eat salad.").update(status=Document.Status.FAILED)
     assert "Snails eat salad." not in found("snails eat salad")
+
+
+def test_a_document_that_was_disabled_is_not_found_until_it_is_enabled() -> None:
+    document = Document.objects.get(text="Snails eat salad.")
+    for enabled in (False, True):
+        document.enabled = enabled
+        document.save()
+        assert ("Snails eat salad." in found("snails eat salad")) is enabled
 
 
 def test_a_document_that_was_deleted_is_not_found() -> None:

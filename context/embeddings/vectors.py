@@ -58,8 +58,7 @@ _NEAREST = """
 SELECT entry.chunk_id, 1 - (entry.vector <=> %(question)s::halfvec({dimensions})) AS similarity
 FROM {table} entry
 JOIN context_chunk chunk ON chunk.id = entry.chunk_id
-JOIN context_document document ON document.id = chunk.document_id
-WHERE entry.vector IS NOT NULL AND document.status = 'ready'
+WHERE entry.vector IS NOT NULL AND chunk.searchable
 ORDER BY entry.vector <=> %(question)s::halfvec({dimensions})
 LIMIT %(limit)s
 """
@@ -135,7 +134,7 @@ def waiting(index: EmbeddingIndex, after: int, limit: int) -> list[Passage]:
 
 
 _WAITING = """
-SELECT chunk.id, chunk.text
+SELECT chunk.id, concat_ws(E'\\n', nullif(chunk.heading, ''), chunk.text)
 FROM context_chunk chunk LEFT JOIN {table} entry ON entry.chunk_id = chunk.id
 WHERE chunk.id > %s AND entry.vector IS NULL AND (entry.chunk_id IS NULL OR entry.try_again_at <= now())
 ORDER BY chunk.id LIMIT %s

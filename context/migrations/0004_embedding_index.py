@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("context", "0001_initial"),
+        ("context", "0003_search_triggers"),
     ]
 
     operations = [
