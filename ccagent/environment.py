@@ -125,6 +125,30 @@ class Environment(BaseSettings):
     provider_stall_seconds: Seconds = Field(60, description="Longest silence in the middle of an answer.")
     provider_total_seconds: Seconds = Field(600, description="Longest that one answer may take in all.")
     provider_retries: int = Field(2, ge=0, le=10, description="Further tries before the first token.")
+    embeddings: Literal["auto", "provider", "local", "off"] = Field(
+        "auto",
+        description="Who makes the vectors that search by meaning needs: `provider`, an OpenAI-compatible endpoint; "
+        "`local`, a model on this machine (`requirements-embeddings.txt`); `off`, nobody; `auto`, the provider where "
+        "it is `google-genai`, `openai`, `mistralai` or `cohere`, else nobody.",
+    )
+    embeddings_provider: str = Field(
+        "", max_length=100, description="Provider of embeddings, named like `PROVIDER_NAME`. Unset: the same."
+    )
+    embeddings_model: str = Field(
+        "",
+        max_length=200,
+        description="Model of embeddings. Unset: the provider's default of this project. After a change the new "
+        "vectors are built beside the old ones.",
+    )
+    embeddings_api_key: SecretStr = Field(
+        SecretStr(""), description="Key for embeddings. Unset: `PROVIDER_API_KEY` where the provider is the same."
+    )
+    embeddings_base_url: str = Field(
+        "", description="Any OpenAI-compatible endpoint with `/embeddings`, up to and including `/v1`."
+    )
+    embeddings_dimensions: int | None = Field(
+        None, ge=1, le=4000, description="Numbers in a vector, at most 4000. Unset: the model's default."
+    )
     max_running_turns: PositiveInt = Field(4, description="Most answers in the making at once for one e-mail.")
     answer_max_chars: PositiveInt = Field(200_000, description="Longest answer, in characters; it is cut there.")
     history_tokens: PositiveInt = Field(
@@ -187,13 +211,13 @@ class Environment(BaseSettings):
             raise ValueError("it is no e-mail address") from None
         return value
 
-    @field_validator("provider_api_key")
+    @field_validator("provider_api_key", "embeddings_api_key")
     @classmethod
     def _fits_a_header(cls, value: SecretStr) -> SecretStr:
         check_key(value.get_secret_value())
         return value
 
-    @field_validator("provider_base_url")
+    @field_validator("provider_base_url", "embeddings_base_url")
     @classmethod
     def _is_http(cls, value: str) -> str:
         check_base_url(value)

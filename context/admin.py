@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from context.models import Chunk, Document
+from context.models import Chunk, Document, EmbeddingIndex
 
 
 class ChunkInline(admin.TabularInline[Chunk, Document]):
@@ -33,4 +33,20 @@ class DocumentAdmin(admin.ModelAdmin[Document]):
         return super().get_queryset(request).defer("text")
 
     def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002
+        return False
+
+
+@admin.register(EmbeddingIndex)
+class EmbeddingIndexAdmin(admin.ModelAdmin[EmbeddingIndex]):
+    """Which vectors there are, and what hinders them; nothing here is to be changed by hand."""
+
+    list_display = ["model", "backend", "dimensions", "state", "problem"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
         return False

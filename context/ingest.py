@@ -10,6 +10,7 @@ from django.db.models import Func, Q, Value
 from django.utils import timezone
 
 from ccagent.text import clean
+from context.embeddings import wake
 from context.models import Chunk, Document, Source
 from context.prepare import Prepared, Unreadable, prepare
 from context.words import searchable
@@ -93,6 +94,7 @@ def store(
         else:
             document = Document.objects.create(**fields, source=source, posted=not source, added_by=added_by)
             _add_chunks(document, prepared)
+        transaction.on_commit(wake)
         if source:
             _point(source, document, reading)
         if before and before != document:

@@ -3,6 +3,8 @@
 from django.contrib.postgres.search import SearchVectorField
 from django.db import models
 
+from context.embeddings.models import EmbeddingIndex as EmbeddingIndex
+
 
 class Document(models.Model):
     """One text, with where it came from."""

@@ -15,7 +15,9 @@ from urllib.parse import quote, urlsplit
 
 # Before anything reads the settings. Each worker of a parallel run has a folder, and so a Postgres, of its own.
 _STORAGE = tempfile.TemporaryDirectory(prefix="ccagent-tests-")
-for _name in [name for name in os.environ if name.startswith(("PROVIDER_", "FALLBACK_", "ADMIN_", "APP_"))]:
+for _name in [
+    name for name in os.environ if name.startswith(("PROVIDER_", "FALLBACK_", "EMBEDDINGS", "ADMIN_", "APP_"))
+]:
     del os.environ[_name]
 os.environ |= {"PERSISTENT_STORAGE_DIR": _STORAGE.name, "INTERNAL_API_KEY": "test-key", "DEV_MODE": "false"}
 # Not in pyproject.toml, where pytest-django would find it before this file is read.
@@ -25,6 +27,7 @@ import django
 import httpx2
 import psycopg
 import pytest
+from django.db import connection
 
 from ccagent.embedded_postgres import server_at
 from tests.fake_provider import FakeProvider
@@ -188,3 +191,12 @@ def chunks(response: httpx2.Response) -> Iterator[dict[str, object]]:
     for line in response.iter_lines():
         if line.startswith("data: "):
             yield json.loads(line[6:])
+
+
+@pytest.fixture
+def pgvector(db: None) -> None:  # noqa: ARG001
+    """The test needs a Postgres with pgvector, as the embedded one is."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT EXISTS (SELECT FROM pg_available_extensions WHERE name = 'vector')")
+        if not cursor.fetchone()[0]:
+            pytest.skip("this Postgres has no pgvector")

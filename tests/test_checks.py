@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from django.core.checks import CheckMessage, run_checks
+from django.db import connection
 from pydantic import SecretStr
 from pytest_django import Settings
 
@@ -81,6 +82,27 @@ def test_a_fallback_that_cannot_be_asked_is_a_warning(settings: Settings) -> Non
     assert "FALLBACK_API_KEY_OPENAI" in problem.msg
 
 
+def test_embeddings_that_cannot_be_made_are_a_warning(settings: Settings) -> None:
+    settings.ENV = settings.ENV.model_copy(update={"embeddings": "provider"})
+    [problem] = found("context.W002")
+    assert not problem.is_serious()
+    assert "EMBEDDINGS_PROVIDER" in problem.msg
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("pgvector")
+def test_a_postgres_that_cannot_keep_vectors_is_a_warning(settings: Settings) -> None:
+    given = {"embeddings": "provider", "provider_name": "openai", "provider_api_key": SecretStr("key")}
+    settings.ENV = settings.ENV.model_copy(update=given)
+    with connection.cursor() as cursor:
+        cursor.execute("DROP EXTENSION IF EXISTS vector CASCADE")
+        cursor.execute("CREATE ROLE modest")
+        cursor.execute("SET ROLE modest")
+    [problem] = [message for message in run_checks(databases=["default"]) if message.id == "context.W001"]
+    assert not problem.is_serious()
+    assert "CREATE EXTENSION vector" in str(problem.hint)
+
+
 def test_every_check_of_ours_is_tried_here() -> None:
     sources = [path.read_text() for path in ROOT.glob("*/checks.py")]
     assert {found for source in sources for found in re.findall(r'id="([\w.]+)"', source)} == {
@@ -88,4 +110,6 @@ def test_every_check_of_ours_is_tried_here() -> None:
         "ccagent.W001",
         "chat.W001",
         "chat.W002",
+        "context.W001",
+        "context.W002",
     }

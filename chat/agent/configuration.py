@@ -5,6 +5,7 @@ from collections.abc import Callable
 from weakref import WeakKeyDictionary
 
 from ccagent.environment import Environment, check_base_url, check_key
+from ccagent.vendors import main_provider
 from chat.agent import errors
 from chat.agent.offline import OfflineProvider
 from chat.agent.providers import VENDORS, OpenAIProvider, Provider, Timeouts
@@ -13,7 +14,7 @@ from chat.agent.providers import VENDORS, OpenAIProvider, Provider, Timeouts
 def configured(env: Environment) -> Callable[[], Provider]:
     """How to make the provider that the environment names; raises ``NotConfigured``, with a sentence for operators."""
     key = env.provider_api_key.get_secret_value()
-    name = _main_name(env)
+    name = main_provider(env)
     if not name:
         return OfflineProvider
     vendor = VENDORS.get(name)
@@ -46,9 +47,9 @@ def fallbacks(env: Environment) -> tuple[list[Callable[[], Provider]], list[erro
 def _fallback(env: Environment, entry: str) -> Callable[[], Provider]:
     """How to make one of ``FALLBACK_MODELS``; raises ``NotConfigured``, with a sentence for operators."""
     before, colon, after = entry.partition(":")
-    name, model = (before, after) if colon else (_main_name(env), entry)
+    name, model = (before, after) if colon else (main_provider(env), entry)
     vendor = VENDORS.get(name)
-    is_main = name == _main_name(env)
+    is_main = name == main_provider(env)
     key = _of_provider(env, "FALLBACK_API_KEY", name, check_key)
     url = _of_provider(env, "FALLBACK_BASE_URL", name, check_base_url)
     if is_main:
@@ -78,12 +79,6 @@ def _of_provider(env: Environment, prefix: str, provider: str, check: Callable[[
     except ValueError as error:
         raise errors.NotConfigured(sentence=f"{name} is malformed: {error}.") from None
     return value
-
-
-def _main_name(env: Environment) -> str:
-    """The provider's name, which may follow from the other variables; empty for the one without a network."""
-    has_key = bool(env.provider_api_key.get_secret_value())
-    return env.provider_name or ("google-genai" if has_key else "custom" if env.provider_base_url else "")
 
 
 def _maker(env: Environment, name: str, model: str, base_url: str, key: str) -> Callable[[], Provider]:

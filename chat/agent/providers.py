@@ -3,20 +3,18 @@
 import asyncio
 import json
 import logging
-import math
 import random
 import re
-import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
 
 import aiohttp
 import httpx2
 import openai
 
+from ccagent.vendors import BASE_URLS, retry_after
 from chat.agent import errors, tools, wire
 from chat.agent.events import ModelEvent
 from chat.agent.prompt import ModelRequest
@@ -47,19 +45,16 @@ class Vendor:
 
 
 VENDORS = {
-    "google-genai": Vendor(
-        "https://generativelanguage.googleapis.com/v1beta/openai/", "gemini-2.5-flash", ("stream_options",)
-    ),
-    "openai": Vendor("https://api.openai.com/v1", options=("stream_options",)),
-    "anthropic": Vendor("https://api.anthropic.com/v1/", options=("stream_options",)),
-    "mistralai": Vendor("https://api.mistral.ai/v1"),
-    "groq": Vendor("https://api.groq.com/openai/v1", options=("stream_options",)),
-    "cohere": Vendor("https://api.cohere.ai/compatibility/v1", options=("stream_options",)),
-    "cerebras": Vendor("https://api.cerebras.ai/v1", options=("stream_options",)),
-    "xai": Vendor("https://api.x.ai/v1", options=("stream_options",)),
+    "google-genai": Vendor(BASE_URLS["google-genai"], "gemini-2.5-flash", ("stream_options",)),
+    "openai": Vendor(BASE_URLS["openai"], options=("stream_options",)),
+    "anthropic": Vendor(BASE_URLS["anthropic"], options=("stream_options",)),
+    "mistralai": Vendor(BASE_URLS["mistralai"]),
+    "groq": Vendor(BASE_URLS["groq"], options=("stream_options",)),
+    "cohere": Vendor(BASE_URLS["cohere"], options=("stream_options",)),
+    "cerebras": Vendor(BASE_URLS["cerebras"], options=("stream_options",)),
+    "xai": Vendor(BASE_URLS["xai"], options=("stream_options",)),
 }
 _OPTION_VALUES: dict[str, Any] = {"stream_options": {"include_usage": True}}
-_DAY = 86_400.0
 
 
 @dataclass(frozen=True)
@@ -171,7 +166,9 @@ def _may_pass(error: openai.APIError) -> bool:
 
 def _pause(error: openai.APIError, number: int) -> float:
     """Seconds before the next try: what the provider asks for, else ever longer and at random."""
-    asked = _retry_after(error.response) if isinstance(error, openai.APIStatusError) else None
+    asked = (
+        retry_after(error.response.headers.get("retry-after", "")) if isinstance(error, openai.APIStatusError) else None
+    )
     return asked or random.uniform(0.25, 0.5) * 2**number
 
 
@@ -240,7 +237,7 @@ def _translate_status(error: openai.APIStatusError, model: str) -> errors.Provid
         case 404:
             return _model_not_found(detail, model)
         case 429 | 503 | 529:
-            return errors.Busy(detail, retry_after=_retry_after(error.response) or 5)
+            return errors.Busy(detail, retry_after=retry_after(error.response.headers.get("retry-after", "")) or 5)
         case 413:
             return errors.PromptTooLong(detail)
         case 400 | 422:
@@ -269,16 +266,3 @@ def _translate_refusal(detail: str, model: str) -> errors.ProviderError:
 
 def _model_not_found(detail: str, model: str) -> errors.ModelNotFound:
     return errors.ModelNotFound(detail, sentence=f"The model provider has no model named {model}.")
-
-
-def _retry_after(response: httpx2.Response) -> float | None:
-    """Seconds the provider asks for, in figures or by a date."""
-    value = response.headers.get("retry-after", "")
-    try:
-        seconds = float(value)
-    except ValueError:
-        try:
-            seconds = parsedate_to_datetime(value).timestamp() - time.time()
-        except (ValueError, OverflowError):
-            return None
-    return min(seconds, _DAY) if math.isfinite(seconds) and seconds > 0 else None

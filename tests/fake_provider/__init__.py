@@ -9,6 +9,7 @@
 is a cheap provider of many paced streams, to measure with.
 """
 
+from .embeddings import broken_vectors, only_if, too_few_vectors, vectors_of
 from .faults import (
     bad_json,
     bad_utf8,
@@ -52,6 +53,7 @@ __all__ = [
     "Response",
     "bad_json",
     "bad_utf8",
+    "broken_vectors",
     "call",
     "closed_port",
     "context_too_long",
@@ -75,6 +77,7 @@ __all__ = [
     "nothing",
     "null_delta",
     "odd_choices",
+    "only_if",
     "reasoning",
     "redirect",
     "refused",
@@ -83,7 +86,9 @@ __all__ = [
     "stall",
     "status",
     "text",
+    "too_few_vectors",
     "tool_calls",
+    "vectors_of",
     "with_comments",
     "wordless",
 ]

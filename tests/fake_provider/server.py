@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from .checks import problem_with
-from .embeddings import embeddings
+from .embeddings import embedding_problem, embeddings
 from .http import LAST_CHUNK, Connection, Handle, http_chunk, http_head
 from .replies import Ending, Gate, Reply, Response, echo
 from .request import Request
@@ -35,7 +35,10 @@ class FakeProvider:
         self.strict = strict is not None
         self.default: Reply = echo
         self.requests: list[Request] = []
+        self.embedding_default: Reply = embeddings
+        self.embedding_requests: list[Request] = []
         self._replies: deque[Reply] = deque()
+        self._embedding_replies: deque[Reply] = deque()
         self._bugs: list[BaseException] = []
         self._arrived = threading.Condition()
         self._ready = threading.Event()
@@ -51,6 +54,10 @@ class FakeProvider:
         """Queues replies for the coming chat requests; when none is left, the default answers."""
         self._replies.extend(replies)
 
+    def embedding_replies(self, *replies: Reply) -> None:
+        """The same for the coming requests of embeddings."""
+        self._embedding_replies.extend(replies)
+
     def wait_for_requests(self, count: int = 1, timeout: float = 10.0) -> None:
         """Blocks until that many requests have come in all; TimeoutError after that many seconds."""
         with self._arrived:
@@ -59,9 +66,11 @@ class FakeProvider:
 
     def reset(self) -> None:
         """Forgets the script and the record."""
-        self._replies.clear()
-        self.requests.clear()
-        self.default = echo
+        for script in (self._replies, self._embedding_replies):
+            script.clear()
+        for record in (self.requests, self.embedding_requests):
+            record.clear()
+        self.default, self.embedding_default = echo, embeddings
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -103,7 +112,9 @@ class FakeProvider:
     async def _answer(self, connection: Connection, request: Request) -> None:
         response = self._response_to(request)
         with self._arrived:
-            self.requests.append(request)
+            # Apart, because they come when they like.
+            is_embedding = request.path.endswith("/embeddings")
+            (self.embedding_requests if is_embedding else self.requests).append(request)
             self._arrived.notify_all()
         await play(response, request, connection)
 
@@ -114,7 +125,10 @@ class FakeProvider:
                     return self._refusal(problem)
                 return (self._replies.popleft() if self._replies else self.default)(request)
             case "POST", "/embeddings":
-                return Response([encode(embeddings(request.json))])
+                if problem := embedding_problem(request, strict=self.strict):
+                    return self._refusal(problem)
+                replies = self._embedding_replies
+                return (replies.popleft() if replies else self.embedding_default)(request)
             case "GET", "/models":
                 return Response([encode(self._models())])
         return self._refusal(self.vendor.problem("path", {"path": f"{request.method} {request.path}"}))

@@ -9,6 +9,7 @@ from django.db import OperationalError, connections
 
 from ccagent import bootstrap
 from ccagent.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError, server_at
+from context.embeddings import filling
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +33,8 @@ class Command(BaseCommand):
             raise CommandError(f"The database does not answer, check DATABASE_URL: {reason}") from problem
         connections.close_all()
         try:
-            self._serve(operator)
+            with filling.in_background():
+                self._serve(operator)
         finally:
             for connection in connections.all():
                 connection.close_pool()  # type: ignore[attr-defined]
