@@ -12,8 +12,8 @@ MAX_TOKENS = 2000
 _LOOKED_AT = 24
 """Chunks that are looked at for them: neighbours become one passage, and twins are dropped."""
 _MIN_COVERAGE = 0.15
-"""Measured on four collections: 19 of 20 right passages have more, but for very long questions; half of the best passages
-for questions on another subject have less."""
+"""Measured on four collections: 19 of 20 right passages have more, but for very long questions, and half of the best
+passages for questions about something else have less."""
 _SHORT_QUESTION = 6
 """In words: one as short as "and in winter?" is searched for together with the question before it as well."""
 _ALIKE = 0.8
