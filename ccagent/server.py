@@ -94,6 +94,7 @@ class Server(DaphneServer):
 
     def create_application(self, protocol: Any, scope: dict[str, Any]) -> asyncio.Queue[dict[str, Any]]:
         scope["asgi"] = {"version": "3.0"}
+        scope["root_path"] = ""  # Daphne takes it from a header that anybody may send
         scope["state"] = {"draining": self.stopping is not None}
         if self.proxies:
             scope["client"] = forwarded_client(scope["headers"], self.proxies) or scope["client"]

@@ -1,20 +1,12 @@
 """An answer in the making, and how to listen to it."""
 
 import asyncio
-import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Protocol
 
-from django.db import InterfaceError, OperationalError
-
-from ccagent.database import in_database
-from chat.agent.errors import DATABASE_AWAY, RESTARTING, BrokenAnswer, ProviderError, Stopped, Unavailable
-from chat.models import Message
+from chat.agent.errors import BrokenAnswer, ProviderError
 
 QUIET_SECONDS = 10.0
-LOOK_SECONDS = 1.0
-LOST_SECONDS = 25.0
-"""Longest that a stored answer is listened to while the database is away."""
 
 
 class Answer(Protocol):
@@ -81,7 +73,7 @@ class RunningAnswer:
         if not self._pieces and self.error:
             raise self.error
 
-    async def listen(self) -> AsyncIterator[str]:
+    async def listen(self) -> AsyncGenerator[str, None]:
         """The pieces, those that came together as one; an empty string after 10 s of quiet.
 
         Raises ``ProviderError`` at the end of an answer that broke off.
@@ -142,58 +134,3 @@ class _Listener:
 
     def close(self) -> None:
         self._timer.cancel()
-
-
-class StoredAnswer:
-    """An answer that another process makes or made, heard out of its stored text, a second or so behind."""
-
-    process_ends = False
-    """Set once for all listeners, who would otherwise be cut off without a word."""
-
-    def __init__(self, message: Message) -> None:
-        self._message = message
-        self._looked_at = time.monotonic()
-
-    async def opened(self) -> None:
-        while self._message.status == Message.Status.STREAMING and not self._message.text:
-            await self._look_again()
-        if not self._message.text:
-            self._raise_what_went_wrong()
-
-    async def listen(self) -> AsyncIterator[str]:
-        seen, quiet = 0, 0.0
-        while True:
-            if new := self._message.text[seen:]:
-                seen, quiet = seen + len(new), 0
-                yield new
-            if self._message.status != Message.Status.STREAMING:
-                break
-            await self._look_again()
-            quiet += LOOK_SECONDS
-            if quiet >= QUIET_SECONDS:
-                quiet = 0
-                yield ""
-        self._raise_what_went_wrong()
-
-    async def finished(self) -> str:
-        while self._message.status == Message.Status.STREAMING:
-            await self._look_again()
-        self._raise_what_went_wrong()
-        return self._message.text
-
-    async def _look_again(self) -> None:
-        await asyncio.sleep(LOOK_SECONDS)
-        try:
-            await in_database(self._message.refresh_from_db, fields=["text", "status", "passages"])
-            self._looked_at = time.monotonic()
-        except (OperationalError, InterfaceError) as error:
-            if time.monotonic() - self._looked_at > LOST_SECONDS:
-                raise Unavailable(repr(error), sentence=DATABASE_AWAY, retry_after=5) from error
-        if self.process_ends and self._message.status == Message.Status.STREAMING:
-            raise Unavailable(sentence=RESTARTING, retry_after=5)
-
-    def _raise_what_went_wrong(self) -> None:
-        if self._message.status in (Message.Status.INTERRUPTED, Message.Status.FAILED):
-            raise Unavailable(sentence="The answer broke off: ask again.", retry_after=1)
-        if self._message.status == Message.Status.STOPPED and not self._message.text:
-            raise Stopped()

@@ -1,5 +1,8 @@
-from django.urls import path
+from django.urls import path, re_path
 
-from chat.consumers import ConversationConsumer
+from chat.consumers import ConversationConsumer, nowhere
 
-websocket_urlpatterns = [path("ws/admin/conversation/<int:conversation>", ConversationConsumer.as_asgi())]
+websocket_urlpatterns = [
+    path("ws/admin/conversation/<int:conversation>", ConversationConsumer.as_asgi()),
+    re_path("", nowhere),  # type: ignore[arg-type]
+]

@@ -21,10 +21,12 @@ from chat.agent import attempts, configuration
 from chat.agent.errors import DATABASE_AWAY, RESTARTING, Fault, ProviderError, Stopped, TimedOut, Unavailable
 from chat.agent.events import AgentEvent, Asked, Finished, TextDelta, ToolResult, Usage
 from chat.agent.prompt import estimated_usage
-from chat.answer import Answer, RunningAnswer, StoredAnswer
+from chat.answer import Answer, RunningAnswer
 from chat.content import Block
+from chat.elsewhere import StoredAnswer
 from chat.models import Message
 from chat.preparation import Prepared, passages_given, prepare
+from chat.relay import Relay
 
 logger = logging.getLogger(__name__)
 
@@ -118,8 +120,20 @@ async def join(email: str) -> tuple[Message, Answer] | None:
 
 def _begun(message: Message) -> tuple[Message, Answer]:
     """An answer that somebody else's request began, and how to listen to it."""
-    here = next(((turn.message, turn.answer) for turn in _running if turn.message.pk == message.pk), None)
-    return here or (message, StoredAnswer(message))
+    turn = _running_turn(message.pk)
+    return (turn.message, turn.answer) if turn else (message, StoredAnswer(message, relay))
+
+
+def _running_turn(message: int) -> Turn | None:
+    return next((turn for turn in _running if turn.message.pk == message), None)
+
+
+def _made_here(message: int) -> RunningAnswer | None:
+    turn = _running_turn(message)
+    return turn.answer if turn else None
+
+
+relay = Relay(_made_here)
 
 
 async def stop(email: str) -> int:

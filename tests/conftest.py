@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -28,6 +29,7 @@ import httpx2
 import psycopg
 import pytest
 from django.db import connection
+from fakeredis import TcpFakeServer
 
 from ccagent.embedded_postgres import server_at
 from tests.fake_provider import FakeProvider
@@ -184,6 +186,44 @@ def person(server: Server, email: str) -> Iterator[httpx2.Client]:
     """Somebody in the chat window."""
     with server.client(email) as client:
         yield client
+
+
+class Redis:
+    """A Redis that can be stopped and started again, at the same address."""
+
+    def __init__(self) -> None:
+        self.port = int(free_port())
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self.start()
+
+    def start(self) -> None:
+        self._server = TcpFakeServer(("127.0.0.1", self.port))
+        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@pytest.fixture(scope="session")
+def redis() -> Iterator[Redis]:
+    redis = Redis()
+    yield redis
+    redis.stop()
+
+
+@pytest.fixture(scope="session")
+def _pair(serve: Serve, redis: Redis, _provider: FakeProvider) -> tuple[Server, Server]:
+    model = {"PROVIDER_NAME": "fake", "PROVIDER_MODEL": "fake", "PROVIDER_BASE_URL": _provider.base_url}
+    # http, so that the admin's cookies reach a browser without https.
+    shared = {"REDIS_URL": redis.url, "CHAT_RATE": "3/min", "APP_URL": "http://localhost", **model}
+    return serve(PORT=free_port(), **shared), serve(PORT=free_port(), **shared)
+
+
+@pytest.fixture
+def pair(_pair: tuple[Server, Server], provider: FakeProvider) -> tuple[Server, Server]:  # noqa: ARG001
+    """Two processes with one database and one Redis."""
+    return _pair
 
 
 def chunks(response: httpx2.Response) -> Iterator[dict[str, object]]:

@@ -16,10 +16,11 @@ import pytest
 from channels.db import database_sync_to_async
 from channels.testing import WebsocketCommunicator
 from django.contrib.auth.models import Permission, User
+from django.db import OperationalError
 from django.test import Client
 
 from ccagent.asgi import application
-from chat import live
+from chat import consumers, live
 from tests.conftest import ROOT, Serve, Server
 from tests.fake_provider import FakeProvider, Gate, text
 
@@ -94,6 +95,32 @@ async def test_a_watcher_gets_the_text_of_the_conversation_watched_and_of_no_oth
     }
     assert await communicator.receive_nothing(0.05)
     await communicator.disconnect()
+
+
+async def test_who_cannot_be_looked_up_while_the_database_is_away_is_refused(
+    cookie_of: CookieOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(_: object) -> bool:
+        raise OperationalError
+
+    cookie = await cookie_of(is_staff=True, is_superuser=True)
+    monkeypatch.setattr(consumers, "_may_watch", away)
+    assert not await is_let_in(cookie)
+
+
+async def test_a_bug_is_not_taken_for_something_being_away(
+    cookie_of: CookieOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cookie = await cookie_of(is_staff=True, is_superuser=True)
+    monkeypatch.setattr(consumers, "_may_watch", None)
+    with pytest.raises(TypeError):
+        await is_let_in(cookie)
+
+
+@pytest.mark.parametrize("path", ["/", "/ws/somewhere", "/ws/admin/conversation/x", "/ws/admin/conversation/1/"])
+async def test_another_address_is_refused_with_a_code_that_says_so(path: str) -> None:
+    communicator = WebsocketCommunicator(application, path, [(b"origin", b"http://localhost")])
+    assert await communicator.connect(timeout=10) == (False, 4404)
 
 
 # Through a real server.
@@ -179,7 +206,9 @@ def test_a_stranger_is_refused_by_the_server(watched: Server) -> None:
     assert websocket.status == 403
 
 
-def test_another_address_for_websockets_is_refused(watched: Server) -> None:
-    websocket = WebSocket(watched, "/ws/somewhere", "sessionid=guessed")
+@pytest.mark.parametrize("header", ["", "\r\nDaphne-Root-Path: /elsewhere"])
+def test_another_address_for_websockets_is_refused_without_a_trace(watched: Server, header: str) -> None:
+    websocket = WebSocket(watched, "/ws/somewhere", f"sessionid=guessed{header}")
     websocket.close()
-    assert websocket.status != 101
+    assert websocket.status == 403
+    assert "Traceback" not in watched.output and "The application failed" not in watched.output

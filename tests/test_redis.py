@@ -8,7 +8,6 @@ import runpy
 import socket
 import subprocess
 import sys
-import threading
 import time
 import uuid
 from collections.abc import Iterator
@@ -19,7 +18,6 @@ import httpx2
 import pytest
 from django.core.cache.backends.locmem import LocMemCache
 from django.test import RequestFactory
-from fakeredis import TcpFakeServer
 from pytest_django import Settings
 
 from ccagent.api import throttling
@@ -27,50 +25,12 @@ from ccagent.api.authentication import Caller
 from ccagent.api.throttling import ChatThrottle
 from ccagent.outage import Outage
 from chat import live
-from tests.conftest import ROOT, Serve, Server, chunks, free_port
+from tests.conftest import ROOT, Redis, Serve, Server, chunks
 from tests.fake_provider import FakeProvider, Gate, text
 from tests.test_live_view import WebSocket
 
 CHAT = "/api/chat/message"
 STREAM = "/api/chat/message/stream"
-
-
-class Redis:
-    """A Redis that can be stopped and started again, at the same address."""
-
-    def __init__(self) -> None:
-        self.port = int(free_port())
-        self.url = f"redis://127.0.0.1:{self.port}/0"
-        self.start()
-
-    def start(self) -> None:
-        self._server = TcpFakeServer(("127.0.0.1", self.port))
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-
-    def stop(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
-
-@pytest.fixture(scope="module")
-def redis() -> Iterator[Redis]:
-    redis = Redis()
-    yield redis
-    redis.stop()
-
-
-@pytest.fixture(scope="module")
-def _pair(serve: Serve, redis: Redis, _provider: FakeProvider) -> tuple[Server, Server]:
-    model = {"PROVIDER_NAME": "fake", "PROVIDER_MODEL": "fake", "PROVIDER_BASE_URL": _provider.base_url}
-    # http, so that the admin's cookies reach a browser without https.
-    shared = {"REDIS_URL": redis.url, "CHAT_RATE": "3/min", "APP_URL": "http://localhost", **model}
-    return serve(PORT=free_port(), **shared), serve(PORT=free_port(), **shared)
-
-
-@pytest.fixture
-def pair(_pair: tuple[Server, Server], provider: FakeProvider) -> tuple[Server, Server]:  # noqa: ARG001
-    """Two processes with one database and one Redis."""
-    return _pair
 
 
 def ask(server: Server, email: str, path: str = CHAT) -> httpx2.Response:
@@ -117,13 +77,25 @@ def cookie_of_an_operator(server: Server) -> str:
         return f"sessionid={browser.cookies['sessionid']}"
 
 
+class Watcher:
+    """An operator's browser, which may look at the person's conversation again and again."""
+
+    def __init__(self, server: Server, email: str) -> None:
+        self._server = server
+        self._cookie = cookie_of_an_operator(server)
+        cookie = {"Cookie": self._cookie}
+        page = httpx2.get(f"{server.url}/admin/chat/conversation/", params={"q": email}, headers=cookie).text
+        found = re.search(r"/admin/chat/conversation/(\d+)/change/", page)
+        assert found
+        self._conversation = found[1]
+
+    def open(self) -> WebSocket:
+        return WebSocket(self._server, f"/ws/admin/conversation/{self._conversation}", self._cookie)
+
+
 def watch(server: Server, email: str) -> WebSocket:
     """What an operator's browser sees of the person's conversation."""
-    cookie = cookie_of_an_operator(server)
-    page = httpx2.get(f"{server.url}/admin/chat/conversation/", params={"q": email}, headers={"Cookie": cookie}).text
-    found = re.search(r"/admin/chat/conversation/(\d+)/change/", page)
-    assert found
-    return WebSocket(server, f"/ws/admin/conversation/{found[1]}", cookie)
+    return Watcher(server, email).open()
 
 
 def until(websocket: WebSocket, status: str) -> dict[str, object]:
@@ -198,6 +170,34 @@ def test_who_watches_sees_answers_again_when_redis_is_back(fragile: tuple[Server
     websocket.close()
     assert seen.result()["text"] == "You said: Hi"
     assert "Traceback" not in server.output
+
+
+def test_who_wants_to_watch_is_refused_without_a_trace_until_redis_is_back(
+    fragile: tuple[Server, Redis], email: str
+) -> None:
+    server, redis = fragile
+    ask(server, email)
+    watcher = Watcher(server, email)
+    redis.stop()
+    assert watcher.open().status == 403
+    redis.start()
+    deadline = time.monotonic() + 20
+    while watcher.open().status != 101:
+        assert time.monotonic() < deadline
+    assert "failed" not in server.output
+
+
+def test_who_stops_watching_leaves_no_trace(fragile: tuple[Server, Redis], email: str) -> None:
+    server, redis = fragile
+    ask(server, email)
+    websocket = watch(server, email)
+    redis.stop()
+    websocket.close()
+    deadline = time.monotonic() + 10
+    while "A live view was closed" not in server.output:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert "failed" not in server.output
 
 
 def test_an_answer_does_not_wait_for_a_redis_that_says_nothing(
@@ -296,7 +296,7 @@ def test_after_a_failure_nobody_tries_to_count(
 async def test_after_a_layer_hung_nobody_tries_to_publish(monkeypatch: pytest.MonkeyPatch) -> None:
     broken = Broken()
     monkeypatch.setattr(live, "get_channel_layer", lambda: broken)
-    monkeypatch.setattr(live, "_outage", Outage("nobody sees answers grow"))
+    monkeypatch.setattr(live, "outage", Outage("nobody sees answers grow"))
     monkeypatch.setattr(live, "PUBLISH_SECONDS", 0.01)
     async with asyncio.timeout(5):
         for _ in range(5):

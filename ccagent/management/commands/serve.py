@@ -54,6 +54,8 @@ class Command(BaseCommand):
         def ready() -> None:
             self._announce(operator)
             tasks.append(loop.create_task(turns.look_after_orphans()))
+            if settings.ENV.redis_url.get_secret_value():
+                tasks.append(loop.create_task(turns.relay.run()))
             if self.embedded:
                 tasks.append(loop.create_task(_keep_running(self.embedded)))
 
