@@ -211,4 +211,5 @@ def test_another_address_for_websockets_is_refused_without_a_trace(watched: Serv
     websocket = WebSocket(watched, "/ws/somewhere", f"sessionid=guessed{header}")
     websocket.close()
     assert websocket.status == 403
-    assert "Traceback" not in watched.output and "The application failed" not in watched.output
+    assert "Traceback" not in watched.output
+    assert "The application failed" not in watched.output

@@ -4,7 +4,7 @@ document.addEventListener("DOMContentLoaded", () => {
   if (!transcript) return;
   const scheme = location.protocol === "https:" ? "wss" : "ws";
   const address = `${scheme}://${location.host}/ws/admin/conversation/${transcript.dataset.conversation}`;
-  const [POLL, POLL_WHILE_CONNECTED, LONGEST_PAUSE] = [3000, 15000, 30000];
+  const [POLL, POLL_WHILE_QUIET, LONGEST_PAUSE] = [3000, 15000, 30000];
   let socket, heardAt = Date.now(), pause = 1000, poll = POLL, fetching = false;
 
   const find = (root, message) => root.querySelector(`[data-message="${CSS.escape(message)}"]`);
@@ -62,9 +62,13 @@ document.addEventListener("DOMContentLoaded", () => {
     };
   };
 
+  // While an answer grows something comes every second, unless the way of it is broken behind the open socket.
+  const expectsMuch = () => [...transcript.querySelectorAll(".status")].some((each) => each.textContent === "streaming");
+
   connect();
   setInterval(() => {
-    const patience = socket.readyState === WebSocket.OPEN ? POLL_WHILE_CONNECTED : poll;
+    const calm = socket.readyState === WebSocket.OPEN && !expectsMuch();
+    const patience = calm ? POLL_WHILE_QUIET : poll;
     if (!document.hidden && Date.now() - heardAt > patience) refresh();
   }, 500);
 });
