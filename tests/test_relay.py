@@ -243,14 +243,14 @@ async def eventually(true: Callable[[], bool]) -> None:
 
 async def test_a_piece_that_was_lost_is_sent_again(processes: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     owner, other = processes
-    heard = Heard("")
+    heard, lost = Heard(""), list[object]()
     with other.relay.following(1, heard):
         owner.made[1].add("one ")
         await hears(heard, "one ")
         with monkeypatch.context() as lossy:
-            lossy.setattr(Heard, "add", lambda *_: None)
+            lossy.setattr(Heard, "add", lambda *piece: lost.append(piece))
             owner.made[1].add("two ")
-            await asyncio.sleep(0)
+            await eventually(lambda: bool(lost))
         owner.made[1].add("three")
         await hears(heard, "one two three")
 
