@@ -19,7 +19,7 @@ from chat.agent.errors import ProviderError
 ASK_SECONDS = 2.0
 LEASE_SECONDS = 10.0
 """How long an answer is passed on to a process that does not ask again: those who joined may have gone, or it died."""
-_TRY_AGAIN_SECONDS = 3.0
+_LONGEST_PAUSE_SECONDS = 60.0
 _EVERYBODY = "answers"
 
 
@@ -81,7 +81,7 @@ class Relay:
 
     async def _channel(self) -> str:
         """A channel that hears what is said to everybody and to this process, once Redis is there."""
-        channel = ""
+        channel, pause = "", 3.0
         while True:
             try:
                 channel = channel or await live.new_channel()
@@ -90,7 +90,8 @@ class Relay:
                 return channel
             except live.layer_errors() as error:
                 live.outage.begin(error)
-                await asyncio.sleep(_TRY_AGAIN_SECONDS)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
 
     def _take(self, event: object) -> None:
         # Whatever else comes is of a version that knows more than this one.
