@@ -153,7 +153,7 @@ def test_reindex_context_takes_up_a_pgvector_that_appeared_later() -> None:
         ingest("Snails eat salad.")
         with pytest.raises(CommandError, match="no pgvector"):
             reindex()
-    assert "1 made by model (fake); 1 of 1 chunks have one." in reindex()
+    assert "1 vectors by model (fake); 1 of 1 chunks have one." in reindex()
     assert embeddings.active()
 
 
@@ -174,7 +174,7 @@ def test_reindex_context_makes_only_what_is_missing(provider: FakeProvider) -> N
     ingest("Snails eat salad.")
     fill()
     ingest("Kings eat cake.")
-    assert "1 made by model (fake); 2 of 2 chunks have one." in reindex(embeddings=True)
+    assert "1 vectors by model (fake); 2 of 2 chunks have one." in reindex(embeddings=True)
     assert provider.embedding_requests[-1].json["input"] == ["Kings eat cake."]
 
 
@@ -184,14 +184,14 @@ def test_reindex_context_tries_at_once_what_was_put_off(provider: FakeProvider) 
     provider.embedding_default = fake.only_if(lambda text: "Kings" not in text, fake.status(400))
     assert "1 of 2 chunks have one; 1 texts were refused." in reindex()
     provider.reset()
-    assert "1 made by model (fake); 2 of 2 chunks have one." in reindex()
+    assert "1 vectors by model (fake); 2 of 2 chunks have one." in reindex()
 
 
 def test_reindex_context_makes_a_table_that_was_lost_again() -> None:
     ingest("Snails eat salad.")
     fill()
     run(*[f"DROP TABLE {table}" for table in tables()], "DROP EXTENSION vector CASCADE")
-    assert "1 made by" in reindex()
+    assert "1 vectors by" in reindex()
 
 
 def test_reindex_context_gives_up_on_a_backend_that_goes_on_failing(provider: FakeProvider) -> None:
@@ -211,3 +211,24 @@ def test_reindex_context_without_documents_is_done_at_once(provider: FakeProvide
     assert not Chunk.objects.exists()
     assert "no documents yet" in reindex()
     assert provider.embedding_requests == []
+
+
+@pytest.mark.parametrize("only_vectors", [False, True])
+def test_reindex_context_makes_the_index_of_words_anew_unless_told_not_to(
+    only_vectors: bool, settings: Settings
+) -> None:
+    settings.ENV = environment(embeddings="off")
+    ingest("Snails eat salad.")
+    Chunk.objects.update(lexemes="")
+    output = reindex(embeddings=only_vectors)
+    assert ("1 chunks indexed by their words." in output) is not only_vectors
+    assert bool(search("snails")) is not only_vectors
+
+
+def test_reindex_context_makes_the_index_of_words_whatever_embeddings_lack(settings: Settings) -> None:
+    settings.ENV = environment(embeddings="provider")
+    ingest("Snails eat salad.")
+    Chunk.objects.update(lexemes="")
+    with pytest.raises(CommandError, match="set EMBEDDINGS_PROVIDER"):
+        reindex()
+    assert search("snails")
