@@ -24,7 +24,10 @@ _OFF = "Search goes by words alone: "
 _MISSING = f"{_OFF}this Postgres has no pgvector."
 _NOT_ALLOWED = f"{_OFF}the agent's role may not create the extension vector."
 _TOO_OLD = f"{_OFF}this Postgres has pgvector {{version}}, and 0.8 or newer is needed."
-HINT = "Have `CREATE EXTENSION vector` done by a superuser in this database, then run `manage.py reindex_context`."
+HINT = (
+    "Install pgvector where it is missing, have a superuser run `CREATE EXTENSION vector` in this database, "
+    "then run `manage.py reindex_context`."
+)
 
 
 @dataclass(frozen=True)
