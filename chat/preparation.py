@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from chat import history
-from chat.agent.prompt import ModelRequest, words
+from chat.agent.prompt import ModelRequest, PromptMessage, words
 from chat.content import Block, plain_text
 from chat.models import Message, Prompt
-from context.passages import FoundPassage, passages
+from context.embeddings import QuestionVector, active
+from context.passages import FoundPassage, goes_on, passages
 
 passages_given: ContextVar[list[dict[str, Any]]] = ContextVar("passages_given")
 """What the running turn's message will note as given; the tool that searches adds to it."""
@@ -24,14 +25,25 @@ class Prepared:
     passages: list[dict[str, Any]]
 
 
-def prepare(question: Message, blocks: Sequence[Block]) -> Prepared:
+def meant(question: Message, blocks: Sequence[Block]) -> str:
+    """The words whose meaning is searched for: a short question with the one before it. None without embeddings."""
+    if not active():
+        return ""
+    asked = plain_text(blocks)
+    return f"{_asked_before(history.before(question))}\n{asked}" if goes_on(asked) else asked
+
+
+def prepare(question: Message, blocks: Sequence[Block], vector: QuestionVector | None = None) -> Prepared:
     """The prompt in force, the passages that fit the question, and the newest turns that the budget holds."""
     prompt = Prompt.in_force()
     earlier = history.before(question)
-    asked_before = next((words(message.blocks) for message in earlier if message.role == "user"), "")
-    found = passages(plain_text(blocks), asked_before)
+    found = passages(plain_text(blocks), _asked_before(earlier), vector)
     request = history.model_request(question, blocks, prompt, found, earlier)
     return Prepared(request, prompt.pk, [noted(passage) for passage in found])
+
+
+def _asked_before(newest_first: Sequence[PromptMessage]) -> str:
+    return next((words(message.blocks) for message in newest_first if message.role == "user"), "")
 
 
 def noted(passage: FoundPassage) -> dict[str, Any]:

@@ -25,8 +25,9 @@ from chat.answer import Answer, RunningAnswer
 from chat.content import Block
 from chat.elsewhere import StoredAnswer
 from chat.models import Message
-from chat.preparation import Prepared, passages_given, prepare
+from chat.preparation import Prepared, meant, passages_given, prepare
 from chat.relay import Relay
+from context import embeddings
 
 logger = logging.getLogger(__name__)
 
@@ -101,12 +102,12 @@ async def start(
 def _open(
     email: str, blocks: Sequence[Block], date: datetime.datetime, once: storage.Idempotency
 ) -> tuple[storage.OpenedTurn, Prepared | None]:
-    """Opens the turn and, unless it waits for others, prepares it: one visit to the database instead of two."""
+    """Opens the turn and prepares it, in one visit to the database, unless it has to wait for something."""
     opened = storage.open_turn(email, blocks, date, once)
     if not opened.is_new or opened.waits:
         return opened, None
     try:
-        return opened, prepare(opened.question, blocks)
+        return opened, None if embeddings.active() else prepare(opened.question, blocks)
     except Exception:  # the turn is open now, so it is for the turn to try again, and to fail by it
         logger.info("A turn could not be prepared at the first try")
         return opened, None
@@ -193,7 +194,9 @@ async def _answer(turn: Turn) -> None:
     models = configuration.current(settings.ENV)
     prepared = turn.prepared
     if prepared is None:
-        prepared = await in_database(prepare, turn.question, turn.blocks)
+        asked = await in_database(meant, turn.question, turn.blocks)
+        vector = await embeddings.aembed_question(asked) if asked else None
+        prepared = await in_database(prepare, turn.question, turn.blocks, vector)
     turn.outcome |= {"prompt_id": prepared.prompt, "passages": prepared.passages}
     turn.message.passages = prepared.passages
     passages_given.set(prepared.passages)

@@ -1,11 +1,13 @@
 """The passages for a question: what search finds, made fit for a prompt."""
 
+import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from ccagent.text import estimated_tokens
-from context.search import FoundChunk, search
+from context.embeddings import QuestionVector
+from context.search import FoundChunk, search_with
 
 MAX_PASSAGES = 6
 MAX_TOKENS = 2000
@@ -14,6 +16,11 @@ _LOOKED_AT = 24
 _MIN_COVERAGE = 0.15
 """Measured on four collections: 19 of 20 right passages have more, but for very long questions, and half of the best
 passages for questions about something else have less."""
+_MIN_SIMILARITY = 0.3
+_MOST_NEAR = 3
+"""So many of the nearest in meaning need no word in common. What a cosine of 0.3 means differs between models: some have
+no two texts further apart.
+"""
 _SHORT_QUESTION = 6
 """In words: one as short as "and in winter?" is searched for together with the question before it as well."""
 _ALIKE = 0.8
@@ -35,14 +42,15 @@ class FoundPassage:
     last: int
 
 
-def passages(question: str, before: str = "") -> list[FoundPassage]:
+def passages(question: str, before: str = "", vector: QuestionVector | None = None) -> list[FoundPassage]:
     """The passages that fit a question best, the best first: at most 6, and about 2,000 tokens in all.
 
-    ``before`` is the question before this one in the conversation, which a short one may go on from.
+    ``before`` is the question before this one in the conversation, which a short one may go on from; ``vector`` is the
+    meaning of both, where there are embeddings.
     """
     kept: list[FoundPassage] = []
     tokens = 0
-    for chunk in _fitting(question, before):
+    for chunk in _fitting(question, before, vector):
         tokens += estimated_tokens(chunk.text)
         if tokens > MAX_TOKENS and kept:
             break
@@ -52,23 +60,32 @@ def passages(question: str, before: str = "") -> list[FoundPassage]:
     return kept
 
 
-def _fitting(question: str, before: str) -> Iterator[FoundChunk]:
+def goes_on(question: str) -> bool:
+    """Whether a question is so short that it may mean something only together with the one before it."""
+    return len(question.split()) <= _SHORT_QUESTION
+
+
+def _fitting(question: str, before: str, vector: QuestionVector | None) -> Iterator[FoundChunk]:
     """Chunks above the floor of relevance, best first, none that says the same as one before it."""
     said: list[set[str]] = []
-    for chunk in _found(question, before):
+    found = _found(question, before, vector)
+    near = sorted((chunk.similarity for chunk in found if chunk.similarity is not None), reverse=True)[:_MOST_NEAR]
+    least = max(near[-1], _MIN_SIMILARITY) if near else math.inf
+    for chunk in found:
         words = set(re.findall(r"\w+", chunk.text.lower()))
-        if chunk.coverage >= _MIN_COVERAGE and not any(_alike(words, others) for others in said):
+        fits = chunk.coverage >= _MIN_COVERAGE or (chunk.similarity or 0) >= least
+        if fits and not any(_alike(words, others) for others in said):
             said.append(words)
             yield chunk
 
 
-def _found(question: str, before: str) -> list[FoundChunk]:
-    alone = search(question, _LOOKED_AT)
-    if not before or len(question.split()) > _SHORT_QUESTION:
+def _found(question: str, before: str, vector: QuestionVector | None) -> list[FoundChunk]:
+    alone = search_with(vector, question, _LOOKED_AT)
+    if not before or not goes_on(question):
         return alone
     # By turns, because nobody knows yet whether it goes on from the one before or asks something new.
     # The new words count twice: they say what is different now.
-    together = search(f"{question}\n{question}\n{before}", _LOOKED_AT)
+    together = search_with(vector, f"{question}\n{question}\n{before}", _LOOKED_AT)
     turns = [chunk for pair in zip(together, alone, strict=False) for chunk in pair]
     shorter = min(len(together), len(alone))
     ranked = [*turns, *together[shorter:], *alone[shorter:]]

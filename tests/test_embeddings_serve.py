@@ -150,3 +150,19 @@ def test_it_ends_in_time_while_a_backend_is_silent(
     server.process.terminate()
     assert server.process.wait(15) == 0
     assert "Traceback" not in server.output
+
+
+def test_an_answer_is_given_what_is_near_in_meaning_without_a_word_in_common(
+    start: Callable[[], Server], database: Database
+) -> None:
+    database.install_pgvector()
+    server = start()
+    # Search by words leaves all of these out, they are too common; the vectors of the tests do not.
+    add(server, "He was there with them again.")
+
+    def found() -> bool:
+        with server.client("ann@example.com") as person:
+            answer = person.post("/api/chat/message", json={"message": "Was he there again, with them?"}).json()
+        return "sources" in answer["data"]
+
+    wait_until(found)
