@@ -13,8 +13,8 @@ MAX_CHUNKS = 6
 _TRIES = 3
 _RANKED = 100
 """The best by words, and as many by meaning, that are put together."""
-_MEANING = 0.4
-"""The weight of the meaning; measured, with 0.3 to 0.6 nearly as good."""
+_MEANING = 0.35
+"""The weight of the meaning. Measured: with a model that knows the language up to 0.6 is as good, else 0.3 is best."""
 
 Mode = Literal["lexical", "hybrid", "dense"]
 
@@ -85,7 +85,8 @@ def _ranked(question: str, limit: int, mode: Mode | None, vector: QuestionVector
     if mode == "dense":
         return [_Hit(chunk, similarity, 0.0, similarity) for chunk, similarity in by_meaning.items()][:limit]
     by_words = {hit.chunk: hit for hit in best_by_words(question, most)}
-    meaning, words = _normalised(by_meaning), _normalised({chunk: hit.score for chunk, hit in by_words.items()})
+    words = _normalised({chunk: hit.score for chunk, hit in by_words.items()}, least=0.0)
+    meaning = _normalised(by_meaning, least=min(by_meaning.values()))
     hits = [
         _Hit(
             chunk,
@@ -98,9 +99,9 @@ def _ranked(question: str, limit: int, mode: Mode | None, vector: QuestionVector
     return sorted(hits, key=lambda hit: (-hit.score, hit.chunk))[:limit]
 
 
-def _normalised(scores: Mapping[int, float]) -> dict[int, float]:
-    """The scores spread from 0 for the least to 1 for the best."""
-    least, best = min(scores.values(), default=0.0), max(scores.values(), default=0.0)
+def _normalised(scores: Mapping[int, float], least: float) -> dict[int, float]:
+    """The scores spread from 0 for the least there may be to 1 for the best."""
+    best = max(scores.values(), default=0.0)
     return {chunk: (score - least) / (best - least) if best > least else 1.0 for chunk, score in scores.items()}
 
 
