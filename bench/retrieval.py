@@ -1,5 +1,7 @@
 """`python -m bench.retrieval [FOLDER]`: how well search finds, and with --chunks how fast.
 
+A collection is a folder with corpus.jsonl (`_id`, `title`, `text`), queries.jsonl (`_id`, `text`), qrels.tsv (question,
+document, grade) and, where passages are judged, spans.jsonl (`qid`, `doc`, `start`, `end`: characters of the text).
 It works in a database of its own: on an embedded Postgres that goes away afterwards, or on the server of DATABASE_URL.
 """
 
