@@ -2,7 +2,8 @@
 
 A collection is a folder with corpus.jsonl (`_id`, `title`, `text`), queries.jsonl (`_id`, `text`), qrels.tsv (question,
 document, grade) and, where passages are judged, spans.jsonl (`qid`, `doc`, `start`, `end`: characters of the text).
-It works in a database of its own: on an embedded Postgres that goes away afterwards, or on the server of DATABASE_URL.
+It works on an embedded Postgres that goes away afterwards, or in the database of DATABASE_URL, which must hold no
+documents and is emptied afterwards.
 """
 
 import argparse
@@ -17,16 +18,13 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
-
-import psycopg
 
 from .retrieval_collections import Collection, RankedChunk, mean, read_collections
+from .retrieval_volume import measure
 
 if TYPE_CHECKING:
     from context.search import Mode
 
-DATABASE = "ccagent_retrieval"
 RANKED = 50
 
 
@@ -42,11 +40,10 @@ def main() -> None:
         sys.exit(f"There is no collection in {options.folder}: name a folder that holds some, as in RETRIEVAL=path.")
     with embeddings_of_minilm() if options.minilm else nullcontext(), own_database():
         if options.chunks:
-            from .retrieval_volume import measure
-
             measure(options.chunks, collections)
         else:
             show(collections)
+        empty()
 
 
 @contextmanager
@@ -63,26 +60,15 @@ def embeddings_of_minilm() -> Iterator[None]:
 
 @contextmanager
 def own_database() -> Iterator[None]:
-    """Django on an empty database, which is gone afterwards."""
-    url = os.environ.get("DATABASE_URL", "")
+    """Django on an empty database."""
     with tempfile.TemporaryDirectory(prefix="ccagent-retrieval-") as folder:
         os.environ |= {"PERSISTENT_STORAGE_DIR": folder, "DEV_MODE": "true"}
         os.environ["DJANGO_SETTINGS_MODULE"] = "ccagent.settings"
-        if url:
-            _execute(url, f'CREATE DATABASE "{DATABASE}"')
-            os.environ["DATABASE_URL"] = urlsplit(url)._replace(path=f"/{DATABASE}").geturl()
         try:
             _set_up()
             yield
         finally:
             _tear_down(Path(folder))
-            if url:
-                _execute(url, f'DROP DATABASE "{DATABASE}" WITH (FORCE)')
-
-
-def _execute(url: str, statement: str) -> None:
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(statement.encode())
 
 
 def _set_up() -> None:
@@ -91,6 +77,10 @@ def _set_up() -> None:
 
     django.setup()
     call_command("migrate", verbosity=0)
+    from context.models import Document
+
+    if Document.objects.exists():
+        sys.exit("The database of DATABASE_URL holds documents: name an empty one, or unset it.")
 
 
 def _tear_down(folder: Path) -> None:
@@ -114,20 +104,23 @@ def show(collections: list[Collection]) -> None:
 
 def modes() -> "list[Mode]":
     """Those that this installation can search by; makes the vectors for it."""
-    from django.core.management import call_command
+    from django.core.management import CommandError, call_command
 
     from context import embeddings
 
-    call_command("reindex_context", "--embeddings", stdout=io.StringIO())
+    try:
+        call_command("reindex_context", "--embeddings", stdout=io.StringIO())
+    except CommandError as problem:
+        print(problem, file=sys.stderr)
     return ["lexical", "hybrid", "dense"] if embeddings.active() else ["lexical"]
 
 
 def ingest_all(collection: Collection) -> tuple[dict[int, tuple[str, ...]], str]:
     """Stores a collection in the emptied database; its names for each document, and the rate as two columns."""
     from context.ingest import ingest
-    from context.models import Chunk, Document
+    from context.models import Chunk
 
-    Document.objects.all().delete()
+    empty()
     names: dict[int, tuple[str, ...]] = {}
     began = time.monotonic()
     for name, text in collection.texts.items():
@@ -136,6 +129,12 @@ def ingest_all(collection: Collection) -> tuple[dict[int, tuple[str, ...]], str]
             names[document] = (*names.get(document, ()), name)
     chunks = Chunk.objects.count()
     return names, f"{chunks:>9,}{chunks / (time.monotonic() - began):>7,.0f}"
+
+
+def empty() -> None:
+    from context.models import Document
+
+    Document.objects.all().delete()
 
 
 def measured(collection: Collection, names: dict[int, tuple[str, ...]], mode: "Mode") -> str:
