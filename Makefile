@@ -2,12 +2,13 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+RETRIEVAL ?= ../shared/retrieval
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format bench soak manage clean
+.PHONY: help run test lint format bench bench-retrieval soak manage clean
 
 help: ## List the commands
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-15s %s\n", $$1, $$2}'
 
 $(VENV)/.run: requirements.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -35,6 +36,9 @@ format: $(VENV)/.dev ## Mend the style
 
 bench: $(VENV)/.dev ## Measure the agent beside a direct call of the same provider
 	$(BIN)/python -m bench
+
+bench-retrieval: $(VENV)/.dev ## Measure how well search finds, on the collections in RETRIEVAL=folder
+	$(BIN)/python -m bench.retrieval $(RETRIEVAL)
 
 soak: $(VENV)/.dev ## Let people chat for minutes while everything breaks under them, and check every promise
 	$(BIN)/python -m bench.soak

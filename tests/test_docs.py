@@ -17,7 +17,7 @@ from tests.conftest import ROOT
 README = (ROOT / "README.md").read_text()
 MAKEFILE = (ROOT / "Makefile").read_text()
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-TARGETS = re.findall(r"^([a-z]+):", MAKEFILE, re.MULTILINE)
+TARGETS = re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE)
 
 
 def endpoints() -> list[str]:
@@ -76,7 +76,7 @@ def test_every_command_is_phony() -> None:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_the_make_commands_of_the_documents_exist(document: Path) -> None:
-    used = re.findall(r"(?:`|^)make ([a-z]+)(?=`| ARGS| +#|$)", document.read_text(), re.MULTILINE)
+    used = re.findall(r"(?:`|^)make ([a-z-]+)(?=`| ARGS| RETRIEVAL| +#|$)", document.read_text(), re.MULTILINE)
     assert set(used) <= set(TARGETS)
 
 

@@ -6,6 +6,7 @@ from typing import Any, get_args
 from django.core.management.base import BaseCommand, CommandError
 
 from ccagent.text import clean
+from context import embeddings
 from context.search import MAX_CHUNKS, FoundChunk, Mode, search
 
 _SHOWN_CHARS = 300
@@ -23,6 +24,8 @@ class Command(BaseCommand):
     def handle(self, question: str, limit: int, mode: Mode | None, **options: Any) -> None:
         if limit < 1:
             raise CommandError("--limit must be 1 or more.")
+        if mode in ("hybrid", "dense") and not embeddings.active():
+            self.stderr.write("There are no embeddings to search by; this is found by words alone.")
         if question == "-":
             # As bytes: a line that is no UTF-8 is a question with strange characters, not the end of all.
             for line in sys.stdin.buffer:
