@@ -18,8 +18,9 @@ class Piece:
 _SHOWN_AROUND = 3
 _ALIKE = 0.4
 """Share of their words that two passages must have in common to be shown as one that was changed."""
-_MAX_WORDS = 2000
-"""Longest passage compared word by word: the time grows with its square."""
+_PARTS = re.compile(r"\w+|\s|[^\w\s]")
+_MAX_PARTS = 2000
+"""Longest passage compared by these: the time grows with its square."""
 
 
 def difference(before: str, after: str) -> list[Piece]:
@@ -48,11 +49,11 @@ def _same(lines: Sequence[str], *, at_start: bool, at_end: bool) -> Iterator[Pie
 
 
 def _changed(before: str, after: str) -> Iterator[Piece]:
-    old, new = _words(before), _words(after)
-    matcher = difflib.SequenceMatcher(None, old, new, autojunk=False)
-    if max(len(old), len(new)) > _MAX_WORDS or matcher.ratio() < _ALIKE:
+    old, new = _PARTS.findall(before), _PARTS.findall(after)
+    if max(len(old), len(new)) > _MAX_PARTS or not _alike(old, new):
         yield from _replaced(before, after)
         return
+    matcher = difflib.SequenceMatcher(None, old, new, autojunk=False)
     for kind, start, end, new_start, new_end in matcher.get_opcodes():
         if kind == "equal":
             yield Piece("same", "".join(old[start:end]))
@@ -60,8 +61,10 @@ def _changed(before: str, after: str) -> Iterator[Piece]:
             yield from _replaced("".join(old[start:end]), "".join(new[new_start:new_end]))
 
 
-def _words(text: str) -> list[str]:
-    return re.findall(r"\w+|\s|[^\w\s]", text)
+def _alike(old: Sequence[str], new: Sequence[str]) -> bool:
+    """By their words alone: any two texts have blanks and full stops in common."""
+    words, others = ([part for part in parts if part.isalnum()] for parts in (old, new))
+    return difflib.SequenceMatcher(None, words, others, autojunk=False).ratio() >= _ALIKE
 
 
 def _replaced(before: str, after: str) -> Iterator[Piece]:

@@ -133,7 +133,7 @@ class PromptAdmin(admin.ModelAdmin[Prompt]):
             "media": self.media,
             "newest": newest,
             "seen": prompts.seen_now(new),
-            "unknown": unknown_placeholders(new.system),
+            "unknown": _unknown(new),
             "preview": _preview(new.system, getattr(request.user, "email", "")),
         }
         return TemplateResponse(request, "admin/chat/prompt/publish.html", context)
@@ -146,6 +146,7 @@ class DraftForm(forms.ModelForm[PromptDraft]):
         widgets = {
             "system": forms.Textarea(attrs={"rows": 24, "class": "vLargeTextField"}),
             "model": forms.TextInput(attrs={"class": "vTextField"}),
+            "max_tokens": forms.NumberInput(attrs={"class": "vBigIntegerField"}),
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -185,16 +186,12 @@ class PromptDraftAdmin(admin.ModelAdmin[PromptDraft]):
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:  # noqa: ARG002
         return redirect("admin:chat_prompt_changelist")
 
-    def save_model(self, request: HttpRequest, obj: PromptDraft, form: Any, change: bool) -> None:
-        super().save_model(request, obj, form, change)
-        if unknown := unknown_placeholders(obj.system):
-            known = ", ".join(f"{{{{ {name} }}}}" for name in PLACEHOLDERS)
-            messages.warning(request, f"Nothing is filled in for {', '.join(unknown)}; what is known is {known}.")
-
     def response_change(self, request: HttpRequest, obj: PromptDraft) -> HttpResponse:
-        if "_continue" in request.POST:
-            return super().response_change(request, obj)
-        return redirect("admin:chat_prompt_publish")
+        if "_continue" not in request.POST:
+            return redirect("admin:chat_prompt_publish")
+        if unknown := _unknown(obj):
+            messages.warning(request, unknown)
+        return super().response_change(request, obj)
 
 
 def _comparison(before: Prompt, after: PromptContent) -> dict[str, Any]:
@@ -234,6 +231,13 @@ def _from_environment(name: str) -> str:
 
 def _word(value: Any) -> str:
     return {True: "on", False: "off"}[value] if isinstance(value, bool) else str(value)
+
+
+def _unknown(content: PromptContent) -> str:
+    """A sentence about placeholders that are none."""
+    unknown = ", ".join(unknown_placeholders(content.system))
+    known = ", ".join(f"{{{{ {name} }}}}" for name in PLACEHOLDERS)
+    return f"The model gets {unknown} as it stands: what is filled in is {known}." if unknown else ""
 
 
 def _preview(system: str, email: str) -> str:

@@ -33,7 +33,9 @@ def configured(env: Environment, model: str = "") -> Callable[[], Provider]:
     if not key and vendor and not env.provider_base_url:
         raise errors.NotConfigured(sentence=f"PROVIDER_API_KEY is missing: set it to your key of {name}.")
     if not model:
-        raise errors.NotConfigured(sentence=f"PROVIDER_MODEL is missing: set it to the name of a model of {name}.")
+        raise errors.NotConfigured(
+            sentence=f"PROVIDER_MODEL is missing: set it to the name of a model of {name}, or name one in the prompt."
+        )
     return _maker(env, name, model, base_url, key)
 
 
