@@ -25,6 +25,8 @@ def _is_rate(value: str) -> str:
 
 Rate = Annotated[str, AfterValidator(_is_rate)]
 """How often somebody may call, like ``30/min``; empty means without limit."""
+MAX_PASSAGES = 20
+"""Most passages that may be asked for: more would leave little room for anything else in a prompt."""
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
@@ -107,7 +109,10 @@ class Environment(BaseSettings):
         "name together with `PROVIDER_BASE_URL`. Unset with a key: `google-genai`; unset without one: offline.",
     )
     provider_model: str = Field(
-        "", max_length=200, description="Model to ask. Unset: the provider's default of this project."
+        "",
+        max_length=200,
+        description="Model to ask, unless the prompt's version in force names one. Unset: the provider's default of "
+        "this project.",
     )
     provider_api_key: SecretStr = Field(SecretStr(""), description="The provider's API key.")
     provider_base_url: str = Field("", description="Any OpenAI-compatible endpoint, up to and including `/v1`.")
@@ -117,6 +122,29 @@ class Environment(BaseSettings):
         "provider or a `provider:model` with its key in `FALLBACK_API_KEY_<PROVIDER>`, like "
         "`FALLBACK_API_KEY_GOOGLE_GENAI`; a provider of another name has its address in "
         "`FALLBACK_BASE_URL_<PROVIDER>`.",
+    )
+    provider_temperature: float | None = Field(
+        None,
+        ge=0,
+        le=2,
+        allow_inf_nan=False,
+        description="How freely the model chooses its words, 0 to 2, unless the prompt's version in force says. "
+        "Unset: not sent.",
+    )
+    provider_max_tokens: PositiveInt | None = Field(
+        None,
+        description="Most tokens of one model call's answer, unless the prompt's version in force says. "
+        "Unset: not sent.",
+    )
+    retrieval: bool = Field(
+        True, description="Look into the documents for each question, unless the prompt's version in force says."
+    )
+    passages: int = Field(
+        6,
+        ge=1,
+        le=MAX_PASSAGES,
+        description="Most passages of the documents that a question brings along, unless the prompt's version in force "
+        "says.",
     )
     provider_connect_seconds: Seconds = Field(5, description="Longest wait for a connection to the provider.")
     provider_first_byte_seconds: Seconds = Field(

@@ -1,7 +1,6 @@
 """Conversations for operators: to read, not to write."""
 
 import base64
-from typing import Any
 
 from django.contrib import admin
 from django.db.models import Model, QuerySet
@@ -12,8 +11,9 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 
+from chat import prompt_admin  # noqa: F401  (registers itself)
 from chat.content import serialise
-from chat.models import Attachment, Conversation, Message, Prompt, ToolCall
+from chat.models import Attachment, Conversation, Message, ToolCall
 
 _TRANSCRIPT_MESSAGES = 200
 
@@ -119,24 +119,3 @@ class MessageAdmin(ReadOnly, admin.ModelAdmin[Message]):
     def shown_passages(self, message: Message) -> SafeString | str:
         lines = [format_html("{} (score {})", item["title"], round(item["score"], 3)) for item in message.passages]
         return format_html("<br>".join(["{}"] * len(lines)), *lines) if lines else "none"
-
-
-@admin.register(Prompt)
-class PromptAdmin(admin.ModelAdmin[Prompt]):
-    """A version is never changed: adding one puts it in force."""
-
-    list_display = ["__str__", "created_at", "beginning"]
-    readonly_fields = ["created_at"]
-
-    @admin.display(description="system prompt")
-    def beginning(self, prompt: Prompt) -> str:
-        return Truncator(prompt.system).chars(100)
-
-    def has_change_permission(self, request: HttpRequest, obj: Prompt | None = None) -> bool:  # noqa: ARG002
-        return False
-
-    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:  # noqa: ARG002
-        return {"system": Prompt.in_force().system}
-
-    def has_delete_permission(self, request: HttpRequest, obj: Prompt | None = None) -> bool:  # noqa: ARG002
-        return False

@@ -7,13 +7,17 @@ from django.core.checks import CheckMessage, Warning, register
 
 from chat.agent import configuration
 from chat.agent.errors import NotConfigured
+from chat.prompts import in_force
 
 
-def provider_problems() -> list[CheckMessage]:
-    """A sentence for the operator where the settings name no usable provider, and for each fallback that is none."""
+def provider_problems(model: str = "") -> list[CheckMessage]:
+    """A sentence for the operator where the settings name no usable provider, and for each fallback that is none.
+
+    ``model`` is what the prompt's version in force names, which system checks cannot know: there may be no database.
+    """
     found: list[CheckMessage] = []
     try:
-        configuration.configured(settings.ENV)
+        configuration.configured(settings.ENV, model)
     except NotConfigured as problem:
         found.append(Warning(problem.sentence, hint="Until then every message gets this sentence.", id="chat.W001"))
     for mistake in configuration.fallbacks(settings.ENV)[1]:
@@ -22,8 +26,10 @@ def provider_problems() -> list[CheckMessage]:
 
 
 def provider_problem() -> str:
-    """The first of these sentences, or nothing."""
-    return next((problem.msg for problem in provider_problems()), "")
+    """The first of these sentences for the version in force, or nothing."""
+    if not provider_problems():
+        return ""
+    return next((problem.msg for problem in provider_problems(in_force().model)), "")
 
 
 @register()

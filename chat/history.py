@@ -13,7 +13,8 @@ from ccagent.text import estimated_tokens
 from chat.agent import tools
 from chat.agent.prompt import ModelRequest, Passage, PromptMessage, fill_in, words
 from chat.content import Block, Image, Text, deserialise, serialise
-from chat.models import Message, Prompt
+from chat.models import Message
+from chat.prompts import InForce
 from context.passages import FoundPassage
 
 _PROMPT_ROWS = 200
@@ -67,13 +68,16 @@ def sources(message: Message) -> list[dict[str, Any]]:
 def model_request(
     question: Message,
     blocks: Iterable[Block],
-    prompt: Prompt,
+    prompt: InForce,
     found: Iterable[FoundPassage],
     earlier: Iterable[PromptMessage],
 ) -> ModelRequest:
     """What the model is asked; of the ``earlier`` messages, newest first, as many as the budget holds."""
     system = fill_in(
-        prompt.system, settings.APP_NAME, timezone.localdate().isoformat(), question.conversation.email or "unknown"
+        prompt.system,
+        agent_name=settings.APP_NAME,
+        today=timezone.localdate().isoformat(),
+        user_email=question.conversation.email or "unknown",
     )
     kept = _within_budget(earlier, settings.ENV.history_tokens)
     return ModelRequest(
@@ -81,6 +85,8 @@ def model_request(
         messages=tuple(_joined([*kept, PromptMessage("user", _with_words(blocks))])),
         passages=tuple(Passage(item.title, item.source, item.text, item.heading) for item in found),
         tools=tools.registered(),
+        temperature=prompt.temperature,
+        max_tokens=prompt.max_tokens,
     )
 
 

@@ -1,10 +1,14 @@
 """Conversations as they are stored."""
 
+from typing import Any
+
+from django.conf import settings
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from chat.agent.prompt import DEFAULT_SYSTEM_PROMPT
+from ccagent.environment import MAX_PASSAGES
 from chat.content import Block, Image, Text, deserialise
 
 
@@ -29,22 +33,94 @@ class Conversation(models.Model):
         return self.email or f"anonymous call {self.pk}"
 
 
-class Prompt(models.Model):
-    """One version of how the agent is told to behave; the newest row is in force."""
+class PromptContent(models.Model):
+    """What an operator writes and chooses; what is left empty is as the environment says."""
 
-    system = models.TextField("system prompt")
-    created_at = models.DateTimeField(auto_now_add=True)
+    system = models.TextField(
+        "system prompt",
+        max_length=100_000,
+        help_text="Filled in for each question: {{ agent_name }}, {{ today }}, {{ user_email }}.",
+    )
+    model = models.CharField(
+        max_length=200,
+        blank=True,
+        default="",
+        db_default="",
+        validators=[RegexValidator(r"^\S+$", "A model's name has no blanks.")],
+        help_text="Of the provider in PROVIDER_NAME. Empty: PROVIDER_MODEL.",
+    )
+    temperature = models.FloatField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0), MaxValueValidator(2)],
+        help_text="From 0 (sober) to 2 (wild); a model that takes none goes without. Empty: PROVIDER_TEMPERATURE.",
+    )
+    max_tokens = models.PositiveIntegerField(
+        "maximum tokens",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="Longest answer of one model call; some models count their reasoning in. Empty: PROVIDER_MAX_TOKENS.",
+    )
+    retrieval = models.BooleanField(
+        null=True,
+        blank=True,
+        help_text="Whether the agent looks into its documents: for each question, and by the tool search_context.",
+    )
+    passages = models.PositiveSmallIntegerField(
+        "number of passages",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(MAX_PASSAGES)],
+        help_text=f"Most passages of documents that a question brings along, up to {MAX_PASSAGES}. Empty: PASSAGES.",
+    )
+
+    class Meta:
+        abstract = True
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """The values of these fields by their names."""
+        return {field.name: getattr(self, field.name) for field in PromptContent._meta.local_fields}
+
+
+class Prompt(PromptContent):
+    """A published version of how the agent is told to behave; the newest is in force, none is ever changed."""
+
+    created_at = models.DateTimeField("published at", auto_now_add=True)
+    published_by = models.CharField(
+        max_length=150,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="The operator's user name then. Empty: made by the agent.",
+    )
+    restored = models.ForeignKey(
+        "self",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="The earlier version that this one went back to.",
+    )
 
     class Meta:
         ordering = ["-pk"]
+        verbose_name = "prompt version"
 
     def __str__(self) -> str:
         return f"Version {self.pk}"
 
-    @classmethod
-    def in_force(cls) -> "Prompt":
-        """The newest version; the first one is made from this project's own words."""
-        return cls.objects.first() or cls.objects.create(system=DEFAULT_SYSTEM_PROMPT)
+
+class PromptDraft(PromptContent):
+    """What an operator is writing; nobody else sees it, and no answer is given under it."""
+
+    operator = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, editable=False)
+    begun_from = models.ForeignKey(Prompt, on_delete=models.PROTECT, editable=False, related_name="+")
+    saved_at = models.DateTimeField(auto_now=True)
+
+    def __str__(self) -> str:
+        return f"Draft from {str(self.begun_from).lower()}"
 
 
 class Message(models.Model):
@@ -79,7 +155,7 @@ class Message(models.Model):
     idempotency_key = models.CharField(max_length=255, blank=True, default="", db_default="", editable=False)
     request_digest = models.CharField(max_length=64, blank=True, default="", db_default="", editable=False)
 
-    prompt = models.ForeignKey(Prompt, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    prompt = models.ForeignKey(Prompt, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
     provider = models.CharField(max_length=100, blank=True, default="", db_default="")
     model = models.CharField(max_length=200, blank=True, default="", db_default="")
     finish_reason = models.CharField(max_length=50, blank=True, default="", db_default="")

@@ -2,32 +2,41 @@
 
 from collections.abc import Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from chat import history
 from chat.agent.prompt import ModelRequest, PromptMessage, words
 from chat.content import Block, plain_text
-from chat.models import Message, Prompt
+from chat.models import Message
+from chat.prompts import in_force
 from context.embeddings import QuestionVector, active
 from context.passages import FoundPassage, goes_on, passages
 
 passages_given: ContextVar[list[dict[str, Any]]] = ContextVar("passages_given")
 """What the running turn's message will note as given; the tool that searches adds to it."""
+_SEARCH_TOOL = "search_context"
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """What the model is asked, and what its message notes of that: the prompt's version and the passages."""
+    """What the model is asked, and what its message notes of that: the prompt's version and the passages.
+
+    ``model`` is the name that the version gives, empty where it leaves that to the environment.
+    """
 
     request: ModelRequest
+    model: str
     prompt: int
     passages: list[dict[str, Any]]
 
 
 def meant(question: Message, blocks: Sequence[Block]) -> str:
-    """The words whose meaning is searched for: a short question with the one before it. None without embeddings."""
-    if not active():
+    """The words whose meaning is searched for: a short question with the one before it.
+
+    None without embeddings, or where the version in force says that documents are not looked into.
+    """
+    if not active() or not in_force().retrieval:
         return ""
     asked = plain_text(blocks)
     return f"{_asked_before(history.before(question))}\n{asked}" if goes_on(asked) else asked
@@ -35,11 +44,14 @@ def meant(question: Message, blocks: Sequence[Block]) -> str:
 
 def prepare(question: Message, blocks: Sequence[Block], vector: QuestionVector | None = None) -> Prepared:
     """The prompt in force, the passages that fit the question, and the newest turns that the budget holds."""
-    prompt = Prompt.in_force()
+    prompt = in_force()
     earlier = history.before(question)
-    found = passages(plain_text(blocks), _asked_before(earlier), vector)
+    asked_before = _asked_before(earlier)
+    found = passages(plain_text(blocks), asked_before, vector, prompt.passages) if prompt.retrieval else []
     request = history.model_request(question, blocks, prompt, found, earlier)
-    return Prepared(request, prompt.pk, [noted(passage) for passage in found])
+    if not prompt.retrieval:
+        request = replace(request, tools=tuple(name for name in request.tools if name != _SEARCH_TOOL))
+    return Prepared(request, prompt.model, prompt.version, [noted(passage) for passage in found])
 
 
 def _asked_before(newest_first: Sequence[PromptMessage]) -> str:

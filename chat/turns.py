@@ -191,7 +191,6 @@ async def _answer_in_time(turn: Turn) -> None:
 
 
 async def _answer(turn: Turn) -> None:
-    models = configuration.current(settings.ENV)
     prepared = turn.prepared
     if prepared is None:
         asked = await in_database(meant, turn.question, turn.blocks)
@@ -201,6 +200,7 @@ async def _answer(turn: Turn) -> None:
     turn.message.passages = prepared.passages
     passages_given.set(prepared.passages)
     request = prepared.request
+    models = configuration.current(settings.ENV, prepared.model)
     try:
         async with aclosing(attempts.run(models, request, settings.ENV.provider_first_byte_seconds)) as events:
             async for event in events:

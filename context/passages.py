@@ -11,8 +11,8 @@ from context.search import FoundChunk, search_with
 
 MAX_PASSAGES = 6
 MAX_TOKENS = 2000
-_LOOKED_AT = 24
-"""Chunks that are looked at for them: neighbours become one passage, and twins are dropped."""
+_LOOKED_AT = 4
+"""Chunks that are looked at for each passage: neighbours become one passage, and twins are dropped."""
 _MIN_COVERAGE = 0.15
 """Measured on four collections: 19 of 20 right passages have more, but for very long questions, and half of the best
 passages for questions about something else have less."""
@@ -42,21 +42,23 @@ class FoundPassage:
     last: int
 
 
-def passages(question: str, before: str = "", vector: QuestionVector | None = None) -> list[FoundPassage]:
-    """The passages that fit a question best, the best first: at most 6, and about 2,000 tokens in all.
+def passages(
+    question: str, before: str = "", vector: QuestionVector | None = None, limit: int = MAX_PASSAGES
+) -> list[FoundPassage]:
+    """The passages that fit a question best, the best first: at most ``limit``, and about 2,000 tokens in all.
 
-    ``before`` is the question before this one in the conversation, which a short one may go on from; ``vector`` is the
-    meaning of both, where there are embeddings.
+    More than 6 may have more tokens, in proportion. ``before`` is the question before this one in the conversation,
+    which a short one may go on from; ``vector`` is the meaning of both, where there are embeddings.
     """
     kept: list[FoundPassage] = []
     tokens = 0
-    for chunk in _fitting(question, before, vector):
+    for chunk in _fitting(question, before, vector, _LOOKED_AT * max(limit, MAX_PASSAGES)):
         tokens += estimated_tokens(chunk.text)
-        if tokens > MAX_TOKENS and kept:
+        if tokens > MAX_TOKENS * max(limit, MAX_PASSAGES) // MAX_PASSAGES and kept:
             break
         kept = _with(kept, chunk)
-        if len(kept) > MAX_PASSAGES:
-            return kept[:MAX_PASSAGES]
+        if len(kept) > limit:
+            return kept[:limit]
     return kept
 
 
@@ -65,10 +67,10 @@ def goes_on(question: str) -> bool:
     return len(question.split()) <= _SHORT_QUESTION
 
 
-def _fitting(question: str, before: str, vector: QuestionVector | None) -> Iterator[FoundChunk]:
+def _fitting(question: str, before: str, vector: QuestionVector | None, looked_at: int) -> Iterator[FoundChunk]:
     """Chunks above the floor of relevance, best first, none that says the same as one before it."""
     said: list[set[str]] = []
-    found = _found(question, before, vector)
+    found = _found(question, before, vector, looked_at)
     near = sorted((chunk.similarity for chunk in found if chunk.similarity is not None), reverse=True)[:_MOST_NEAR]
     least = max(near[-1], _MIN_SIMILARITY) if near else math.inf
     for chunk in found:
@@ -79,13 +81,13 @@ def _fitting(question: str, before: str, vector: QuestionVector | None) -> Itera
             yield chunk
 
 
-def _found(question: str, before: str, vector: QuestionVector | None) -> list[FoundChunk]:
-    alone = search_with(vector, question, _LOOKED_AT)
+def _found(question: str, before: str, vector: QuestionVector | None, looked_at: int) -> list[FoundChunk]:
+    alone = search_with(vector, question, looked_at)
     if not before or not goes_on(question):
         return alone
     # By turns, because nobody knows yet whether it goes on from the one before or asks something new.
     # The new words count twice: they say what is different now.
-    together = search_with(vector, f"{question}\n{question}\n{before}", _LOOKED_AT)
+    together = search_with(vector, f"{question}\n{question}\n{before}", looked_at)
     turns = [chunk for pair in zip(together, alone, strict=False) for chunk in pair]
     shorter = min(len(together), len(alone))
     ranked = [*turns, *together[shorter:], *alone[shorter:]]

@@ -15,7 +15,7 @@ from django.utils import timezone
 from chat import storage
 from chat.agent.events import ToolCallRequest, ToolResult
 from chat.content import Block, File, Image, Text
-from chat.models import Attachment, Conversation, Message, Prompt
+from chat.models import Attachment, Conversation, Message
 from context.ingest import ingest
 from context.models import Document
 
@@ -239,13 +239,6 @@ def test_a_document_may_be_deleted() -> None:
     document = ingest("Zebras sleep standing up.").document
     post(f"context/document/{document.pk}/delete/", post="yes")
     assert not Document.objects.exists()
-
-
-def test_a_new_prompt_is_in_force_and_the_old_one_stays(get: Get) -> None:
-    assert "You are" in get("chat/prompt/add/").content.decode()
-    post("chat/prompt/add/", system="Be brief.")
-    assert Prompt.in_force().system == "Be brief."
-    assert Prompt.objects.count() == 2
 
 
 # Who is refused.

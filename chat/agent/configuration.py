@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
 
 from ccagent.environment import Environment, check_base_url, check_key
@@ -11,15 +12,18 @@ from chat.agent.offline import OfflineProvider
 from chat.agent.providers import VENDORS, OpenAIProvider, Provider, Timeouts
 
 
-def configured(env: Environment) -> Callable[[], Provider]:
-    """How to make the provider that the environment names; raises ``NotConfigured``, with a sentence for operators."""
+def configured(env: Environment, model: str = "") -> Callable[[], Provider]:
+    """How to make the provider that the environment names, asked for ``model`` or else for the environment's own.
+
+    Raises ``NotConfigured``, with a sentence for operators.
+    """
     key = env.provider_api_key.get_secret_value()
     name = main_provider(env)
     if not name:
         return OfflineProvider
     vendor = VENDORS.get(name)
     base_url = env.provider_base_url or (vendor.base_url if vendor else "")
-    model = env.provider_model or (vendor.default_model if vendor else "")
+    model = model or env.provider_model or (vendor.default_model if vendor else "")
     if not base_url:
         raise errors.NotConfigured(
             sentence=(
@@ -29,7 +33,9 @@ def configured(env: Environment) -> Callable[[], Provider]:
     if not key and vendor and not env.provider_base_url:
         raise errors.NotConfigured(sentence=f"PROVIDER_API_KEY is missing: set it to your key of {name}.")
     if not model:
-        raise errors.NotConfigured(sentence=f"PROVIDER_MODEL is missing: set it to the name of a model of {name}.")
+        raise errors.NotConfigured(
+            sentence=f"PROVIDER_MODEL is missing: set it to the name of a model of {name}, or name one in the prompt."
+        )
     return _maker(env, name, model, base_url, key)
 
 
@@ -86,22 +92,36 @@ def _maker(env: Environment, name: str, model: str, base_url: str, key: str) -> 
     return lambda: OpenAIProvider(name, model, base_url, key, timeouts, env.provider_retries)
 
 
-# An HTTP client's connections belong to the loop they were opened on.
-_current: WeakKeyDictionary[asyncio.AbstractEventLoop, list[Provider]] = WeakKeyDictionary()
+@dataclass(frozen=True)
+class _Models:
+    """What one event loop asks, because an HTTP client's connections belong to the loop they were opened on.
+
+    ``first`` has a client for each model that a version of the prompt ever named; empty is the environment's own.
+    """
+
+    fallbacks: list[Provider]
+    first: dict[str, Provider] = field(default_factory=dict)
 
 
-def current(env: Environment) -> list[Provider]:
-    """This process's provider and those to fall back on, for each event loop; raises ``NotConfigured``.
+_current: WeakKeyDictionary[asyncio.AbstractEventLoop, _Models] = WeakKeyDictionary()
 
-    A fallback with a mistake in its settings is left out: a system check tells of it.
+
+def current(env: Environment, model: str = "") -> list[Provider]:
+    """The provider, asked for ``model`` or else for the environment's own, and then those to fall back on.
+
+    Raises ``NotConfigured``. A fallback with a mistake in its settings is left out: a system check tells of it.
     """
     loop = asyncio.get_running_loop()
     if loop not in _current:
-        _current[loop] = [make() for make in (configured(env), *fallbacks(env)[0])]
-    return _current[loop]
+        _current[loop] = _Models([make() for make in fallbacks(env)[0]])
+    models = _current[loop]
+    if model not in models.first:
+        models.first[model] = configured(env, model)()
+    return [models.first[model], *models.fallbacks]
 
 
 async def close() -> None:
     """Closes the idle connections of this loop's providers; the process ends."""
-    for provider in _current.pop(asyncio.get_running_loop(), []):
+    models = _current.pop(asyncio.get_running_loop(), _Models([]))
+    for provider in (*models.first.values(), *models.fallbacks):
         await provider.close()

@@ -55,6 +55,7 @@ class PromptMessage:
 class ModelRequest:
     """Everything one model call is made of, in no vendor's shape. ``tools`` are names out of the registry.
 
+    ``temperature`` and ``max_tokens`` are wishes: None is not sent, and what a model refuses is left out.
     ``first_byte_seconds`` shortens the wait for the first token where several models have to share it.
     """
 
@@ -62,6 +63,8 @@ class ModelRequest:
     messages: tuple[PromptMessage, ...]
     passages: tuple[Passage, ...] = ()
     tools: tuple[str, ...] = field(default=())
+    temperature: float | None = None
+    max_tokens: int | None = None
     first_byte_seconds: float = math.inf
 
     @property
@@ -112,9 +115,20 @@ def estimated_usage(request: ModelRequest, answer: str) -> Usage:
     return Usage(estimated_tokens(asked), estimated_tokens(answer), estimated=True)
 
 
-def fill_in(system: str, agent_name: str, today: str, user_email: str) -> str:
-    """The system prompt with ``{{ agent_name }}``, ``{{ today }}`` and ``{{ user_email }}`` replaced."""
-    values = {"agent_name": agent_name, "today": today, "user_email": user_email}
-    for name, value in values.items():
-        system = system.replace(f"{{{{ {name} }}}}", value)
-    return system
+PLACEHOLDERS = ("agent_name", "today", "user_email")
+_PLACEHOLDER = re.compile(r"\{\{([^{}]*)\}\}")
+
+
+def fill_in(system: str, *, agent_name: str, today: str, user_email: str) -> str:
+    """The system prompt with ``{{ agent_name }}``, ``{{ today }}`` and ``{{ user_email }}`` replaced.
+
+    All at once, so that what stands in a value is never taken for another placeholder.
+    """
+    values = dict(zip(PLACEHOLDERS, (agent_name, today, user_email), strict=True))
+    return _PLACEHOLDER.sub(lambda found: values.get(found[1].strip(), found[0]), system)
+
+
+def unknown_placeholders(system: str) -> list[str]:
+    """What looks like a placeholder, and will reach the model as it stands; each once."""
+    found = {match[0]: match[1].strip() for match in _PLACEHOLDER.finditer(system)}
+    return [written for written, name in found.items() if name not in PLACEHOLDERS]

@@ -42,19 +42,30 @@ class Vendor:
     default_model: str = ""
     # Fields beyond the least that every endpoint takes; a vendor refuses what it does not know.
     options: tuple[str, ...] = ()
+    # The names of an answer's greatest length, the one to try first in front.
+    lengths: tuple[str, ...] = ("max_tokens", "max_completion_tokens")
 
 
+_NEWER_LENGTHS = ("max_completion_tokens", "max_tokens")
+_UNKNOWN = Vendor("")
 VENDORS = {
     "google-genai": Vendor(BASE_URLS["google-genai"], "gemini-2.5-flash", ("stream_options",)),
-    "openai": Vendor(BASE_URLS["openai"], options=("stream_options",)),
+    "openai": Vendor(BASE_URLS["openai"], options=("stream_options",), lengths=_NEWER_LENGTHS),
     "anthropic": Vendor(BASE_URLS["anthropic"], options=("stream_options",)),
     "mistralai": Vendor(BASE_URLS["mistralai"]),
-    "groq": Vendor(BASE_URLS["groq"], options=("stream_options",)),
+    "groq": Vendor(BASE_URLS["groq"], options=("stream_options",), lengths=_NEWER_LENGTHS),
     "cohere": Vendor(BASE_URLS["cohere"], options=("stream_options",)),
-    "cerebras": Vendor(BASE_URLS["cerebras"], options=("stream_options",)),
-    "xai": Vendor(BASE_URLS["xai"], options=("stream_options",)),
+    "cerebras": Vendor(BASE_URLS["cerebras"], options=("stream_options",), lengths=_NEWER_LENGTHS),
+    "xai": Vendor(BASE_URLS["xai"], options=("stream_options",), lengths=_NEWER_LENGTHS),
 }
 _OPTION_VALUES: dict[str, Any] = {"stream_options": {"include_usage": True}}
+_OPTIONAL = ("tools", "stream_options", "temperature", *_NEWER_LENGTHS)
+_Option = tuple[str, float | None]
+
+
+def _option(name: str, value: Any) -> _Option:
+    """A field as it is refused: one with a number perhaps for the number alone, which is out of a model's range."""
+    return name, value if isinstance(value, int | float) else None
 
 
 @dataclass(frozen=True)
@@ -74,8 +85,9 @@ class OpenAIProvider:
         self.model = model
         self._timeouts = timeouts
         self._retries = retries
-        # What this model takes beyond the least; what it refuses is taken out for good.
-        self._options = {"tools", *(VENDORS[name].options if name in VENDORS else ())}
+        self._vendor = VENDORS.get(name, _UNKNOWN)
+        # What this model does without for good: fields, those with a number only together with that number.
+        self._refused: set[_Option] = set()
         self._client = openai.AsyncOpenAI(
             base_url=base_url,
             api_key=api_key or "none",
@@ -129,23 +141,34 @@ class OpenAIProvider:
 
     async def _send_accepted(self, request: ModelRequest, stack: AsyncExitStack) -> Body:
         """A field that the model can do without and refuses is left out for good, and the call made once more."""
-        # Another call may learn the same at the same moment: what counts is what this one sent.
-        body = self._body(request)
-        try:
-            return await self._send(body, stack)
-        except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
-            refused = {name for name in ("tools", *_OPTION_VALUES) if name in body and _refuses(error, name)}
-            if not refused:
-                raise
-            logger.info("%s (%s) refuses %s: not sent any more", self.name, self.model, ", ".join(sorted(refused)))
-            self._options -= refused
-            return await self._send_accepted(request, stack)
+        # Not the set that all calls share: another one may learn the same at the same moment.
+        left_out = set(self._refused)
+        while True:
+            body = self._body(request, left_out)
+            try:
+                return await self._send(body, stack)
+            except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
+                refused = {_option(name, body[name]) for name in _OPTIONAL if name in body and _refuses(error, name)}
+                if not refused:
+                    raise
+                left_out |= refused
+                # A length that is too much for this prompt may be right for the next one.
+                if not _is_too_long(_words_of(error)):
+                    names = ", ".join(sorted(name for name, _ in refused))
+                    logger.info("%s (%s) refuses %s: not sent any more", self.name, self.model, names)
+                    self._refused |= refused
 
-    def _body(self, request: ModelRequest) -> dict[str, Any]:
+    def _body(self, request: ModelRequest, left_out: set[_Option]) -> dict[str, Any]:
         body: dict[str, Any] = {"model": self.model, "messages": wire.messages(request), "stream": True}
-        if request.tools and "tools" in self._options:
-            body["tools"] = tools.schemas(request.tools)
-        return body | {name: value for name, value in _OPTION_VALUES.items() if name in self._options}
+        options: dict[str, Any] = {name: _OPTION_VALUES[name] for name in self._vendor.options}
+        if request.tools and ("tools", None) not in left_out:
+            options["tools"] = tools.schemas(request.tools)
+        if request.temperature is not None:
+            options["temperature"] = request.temperature
+        length = next((name for name in self._vendor.lengths if (name, request.max_tokens) not in left_out), None)
+        if length and request.max_tokens is not None:
+            options[length] = request.max_tokens
+        return body | {name: value for name, value in options.items() if _option(name, value) not in left_out}
 
     async def _send(self, body: dict[str, Any], stack: AsyncExitStack) -> Body:
         # Not chat.completions.create(): it walks through every message once more, which took most of a turn's time.
@@ -176,7 +199,14 @@ def _refuses(error: openai.APIStatusError, name: str) -> bool:
     """Whether the vendor's words name a field as one that it does not take."""
     said = _words_of(error)
     # "tools" is a word that an error may hold for many a reason, and without them the model can do less, for good.
-    return bool(_NO_TOOLS.search(said)) if name == "tools" else _bare(name) in _bare(said)
+    if name == "tools":
+        return bool(_NO_TOOLS.search(said))
+    names = (name, "max_output_tokens") if name in _NEWER_LENGTHS else (name,)
+    return any(_bare(each) in _bare(said) for each in names)
+
+
+def _is_too_long(words: str) -> bool:
+    return any(each in words.lower() for each in _TOO_LONG)
 
 
 def _is_failed_call(words: str) -> bool:
@@ -206,6 +236,7 @@ _KEY_REFUSED = ("api key not valid", "incorrect api key")
 _TOO_LONG = (
     "context length",
     "context_length",
+    "context limit",
     "context window",
     "input token count",
     "maximum context",
@@ -257,7 +288,7 @@ def _translate_refusal(detail: str, model: str) -> errors.ProviderError:
         return errors.KeyRefused(detail)
     if "invalid model" in said:
         return _model_not_found(detail, model)
-    if any(words in said for words in _TOO_LONG):
+    if _is_too_long(said):
         return errors.PromptTooLong(detail)
     if _is_failed_call(said):
         return errors.BrokenAnswer(detail)
