@@ -18,8 +18,8 @@ _MIN_COVERAGE = 0.15
 passages for questions about something else have less."""
 _MIN_SIMILARITY = 0.3
 _MOST_NEAR = 3
-"""So many of the nearest in meaning need no word in common. What a cosine of 0.3 means differs between models: some have
-no two texts further apart.
+"""So many of the nearest in meaning need no word in common. What a cosine of 0.3 means differs between models: with
+some no two texts are further apart.
 """
 _SHORT_QUESTION = 6
 """In words: one as short as "and in winter?" is searched for together with the question before it as well."""

@@ -13,7 +13,8 @@ from ccagent.environment import Environment, EnvironmentProblem, read_environmen
 from chat.agent import attempts, configuration, errors
 from chat.agent.events import Asked, TextDelta
 from chat.agent.prompt import ModelRequest, PromptMessage
-from chat.agent.providers import OpenAIProvider, Timeouts
+from chat.agent.providers import OpenAIProvider
+from chat.agent.vendors import Timeouts
 from chat.content import Text
 from tests import fake_provider as fake
 from tests.conftest import Serve, Server

@@ -14,7 +14,8 @@ from psycopg.rows import dict_row
 from chat.agent import loop, tools
 from chat.agent.events import AgentEvent, Finished, TextDelta, ToolResult, Usage
 from chat.agent.prompt import ModelRequest, PromptMessage
-from chat.agent.providers import OpenAIProvider, Timeouts
+from chat.agent.providers import OpenAIProvider
+from chat.agent.vendors import Timeouts
 from chat.content import Text
 from tests import fake_provider as fake
 from tests.conftest import Server, chunks

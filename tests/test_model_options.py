@@ -9,7 +9,8 @@ import pytest
 
 from chat.agent.events import TextDelta
 from chat.agent.prompt import ModelRequest, PromptMessage
-from chat.agent.providers import OpenAIProvider, Timeouts
+from chat.agent.providers import OpenAIProvider
+from chat.agent.vendors import Timeouts
 from chat.content import Text
 from tests import fake_provider as fake
 from tests.fake_provider import FakeProvider

@@ -13,12 +13,13 @@ from django.test import Client
 from pytest_django import Settings
 
 from ccagent.environment import Environment
-from chat.agent import errors, providers
+from chat.agent import errors
 from chat.agent.configuration import configured
 from chat.agent.events import Finished, ModelEvent, TextDelta
 from chat.agent.offline import OfflineProvider
 from chat.agent.prompt import ModelRequest, PromptMessage
-from chat.agent.providers import OpenAIProvider, Timeouts, translate
+from chat.agent.providers import OpenAIProvider, translate
+from chat.agent.vendors import VENDORS, Timeouts
 from chat.content import Text
 from tests import fake_provider as fake
 from tests.conftest import Serve
@@ -79,7 +80,7 @@ async def said(provider: OpenAIProvider) -> str:
 
 
 def test_the_eight_providers_have_their_endpoints() -> None:
-    assert {name: vendor.base_url for name, vendor in providers.VENDORS.items()} == ENDPOINTS
+    assert {name: vendor.base_url for name, vendor in VENDORS.items()} == ENDPOINTS
 
 
 @pytest.mark.parametrize("name", ENDPOINTS)

@@ -10,7 +10,8 @@ from chat.agent import attempts
 from chat.agent.errors import Refused
 from chat.agent.events import AgentEvent, Finished, TextDelta, ToolResult, Usage
 from chat.agent.prompt import ModelRequest, Passage, PromptMessage
-from chat.agent.providers import OpenAIProvider, Timeouts
+from chat.agent.providers import OpenAIProvider
+from chat.agent.vendors import Timeouts
 from chat.content import File, Image, Text
 from context import search
 from tests import fake_provider as fake

@@ -10,7 +10,7 @@ from chat.agent import loop
 from chat.agent.errors import BrokenAnswer, PromptTooLong, ProviderError, Refused
 from chat.agent.events import AgentEvent, Asked, Finished, TextDelta, ToolResult
 from chat.agent.prompt import ModelRequest
-from chat.agent.providers import Provider
+from chat.agent.vendors import Provider
 
 logger = logging.getLogger(__name__)
 

@@ -2,14 +2,16 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
+from importlib import import_module
 from weakref import WeakKeyDictionary
 
 from ccagent.environment import Environment, check_base_url, check_key
 from ccagent.vendors import main_provider
 from chat.agent import errors
 from chat.agent.offline import OfflineProvider
-from chat.agent.providers import VENDORS, OpenAIProvider, Provider, Timeouts
+from chat.agent.vendors import VENDORS, Provider, Timeouts
 
 
 def configured(env: Environment, model: str = "") -> Callable[[], Provider]:
@@ -89,7 +91,21 @@ def _of_provider(env: Environment, prefix: str, provider: str, check: Callable[[
 
 def _maker(env: Environment, name: str, model: str, base_url: str, key: str) -> Callable[[], Provider]:
     timeouts = Timeouts(env.provider_connect_seconds, env.provider_first_byte_seconds, env.provider_stall_seconds)
-    return lambda: OpenAIProvider(name, model, base_url, key, timeouts, env.provider_retries)
+
+    def make() -> Provider:
+        # The openai library takes half a second and 30 MB: no command that asks no model should pay for it.
+        from chat.agent.providers import OpenAIProvider
+
+        return OpenAIProvider(name, model, base_url, key, timeouts, env.provider_retries)
+
+    return make
+
+
+def load(env: Environment) -> None:
+    """Loads what the first question would otherwise wait for; a mistake in the settings is for that to tell."""
+    with suppress(errors.NotConfigured):
+        if configured(env) is not OfflineProvider:
+            import_module("chat.agent.providers")
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator
 from chat.agent import tools
 from chat.agent.events import AgentEvent, Finished, TextDelta, ToolCallRequest, ToolResult, Usage
 from chat.agent.prompt import ModelRequest, PromptMessage, estimated_usage
-from chat.agent.providers import Provider
+from chat.agent.vendors import Provider
 from chat.content import Block, Text
 
 MAX_STEPS = 8

@@ -7,74 +7,30 @@ import random
 import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import aiohttp
 import httpx2
 import openai
 
-from ccagent.vendors import BASE_URLS, retry_after
+from ccagent.vendors import retry_after
 from chat.agent import errors, tools, wire
 from chat.agent.events import ModelEvent
 from chat.agent.prompt import ModelRequest
 from chat.agent.transport import Body, Transport
+from chat.agent.vendors import NEWER_LENGTHS, UNKNOWN, VENDORS, Timeouts
 
 logger = logging.getLogger(__name__)
 
 
-class Provider(Protocol):
-    """One model of one vendor. ``stream`` raises ``ProviderError``."""
-
-    name: str
-    model: str
-
-    def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]: ...
-
-    async def close(self) -> None: ...
-
-
-@dataclass(frozen=True)
-class Vendor:
-    """What this project knows of a vendor's OpenAI-compatible endpoint."""
-
-    base_url: str
-    default_model: str = ""
-    # Fields beyond the least that every endpoint takes; a vendor refuses what it does not know.
-    options: tuple[str, ...] = ()
-    # The names of an answer's greatest length, the one to try first in front.
-    lengths: tuple[str, ...] = ("max_tokens", "max_completion_tokens")
-
-
-_NEWER_LENGTHS = ("max_completion_tokens", "max_tokens")
-_UNKNOWN = Vendor("")
-VENDORS = {
-    "google-genai": Vendor(BASE_URLS["google-genai"], "gemini-2.5-flash", ("stream_options",)),
-    "openai": Vendor(BASE_URLS["openai"], options=("stream_options",), lengths=_NEWER_LENGTHS),
-    "anthropic": Vendor(BASE_URLS["anthropic"], options=("stream_options",)),
-    "mistralai": Vendor(BASE_URLS["mistralai"]),
-    "groq": Vendor(BASE_URLS["groq"], options=("stream_options",), lengths=_NEWER_LENGTHS),
-    "cohere": Vendor(BASE_URLS["cohere"], options=("stream_options",)),
-    "cerebras": Vendor(BASE_URLS["cerebras"], options=("stream_options",), lengths=_NEWER_LENGTHS),
-    "xai": Vendor(BASE_URLS["xai"], options=("stream_options",), lengths=_NEWER_LENGTHS),
-}
 _OPTION_VALUES: dict[str, Any] = {"stream_options": {"include_usage": True}}
-_OPTIONAL = ("tools", "stream_options", "temperature", *_NEWER_LENGTHS)
+_OPTIONAL = ("tools", "stream_options", "temperature", *NEWER_LENGTHS)
 _Option = tuple[str, float | None]
 
 
 def _option(name: str, value: Any) -> _Option:
     """A field as it is refused: one with a number perhaps for the number alone, which is out of a model's range."""
     return name, value if isinstance(value, int | float) else None
-
-
-@dataclass(frozen=True)
-class Timeouts:
-    """In seconds; ``first_byte`` includes connecting and every retry, ``stall`` counts from then on."""
-
-    connect: float
-    first_byte: float
-    stall: float
 
 
 class OpenAIProvider:
@@ -85,7 +41,7 @@ class OpenAIProvider:
         self.model = model
         self._timeouts = timeouts
         self._retries = retries
-        self._vendor = VENDORS.get(name, _UNKNOWN)
+        self._vendor = VENDORS.get(name, UNKNOWN)
         # What this model does without for good: fields, those with a number only together with that number.
         self._refused: set[_Option] = set()
         self._client = openai.AsyncOpenAI(
@@ -201,7 +157,7 @@ def _refuses(error: openai.APIStatusError, name: str) -> bool:
     # "tools" is a word that an error may hold for many a reason, and without them the model can do less, for good.
     if name == "tools":
         return bool(_NO_TOOLS.search(said))
-    names = (name, "max_output_tokens") if name in _NEWER_LENGTHS else (name,)
+    names = (name, "max_output_tokens") if name in NEWER_LENGTHS else (name,)
     return any(_bare(each) in _bare(said) for each in names)
 
 

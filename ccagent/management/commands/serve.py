@@ -50,6 +50,9 @@ class Command(BaseCommand):
         from ccagent import server
         from ccagent.asgi import application
         from chat import turns
+        from chat.agent import configuration
+
+        configuration.load(settings.ENV)
 
         def ready() -> None:
             self._announce(operator)
