@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+import chat.tools
 from chat.agent import attempts
 from chat.agent.errors import Refused
 from chat.agent.events import AgentEvent, Finished, TextDelta, ToolResult, Usage
@@ -13,7 +14,6 @@ from chat.agent.prompt import ModelRequest, Passage, PromptMessage
 from chat.agent.providers import OpenAIProvider
 from chat.agent.vendors import Timeouts
 from chat.content import File, Image, Text
-from context import search
 from tests import fake_provider as fake
 from tests.fake_provider import FakeProvider, Gate, call, text, tool_calls
 
@@ -37,7 +37,7 @@ async def model(vendor: FakeProvider) -> AsyncIterator[OpenAIProvider]:
 
 @pytest.fixture(autouse=True)
 def _nothing_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(search, "search", lambda query: [])  # noqa: ARG005
+    monkeypatch.setattr(chat.tools, "passages", lambda *_: [])
 
 
 def asking(*messages: PromptMessage) -> ModelRequest:
