@@ -179,23 +179,26 @@ def _add_chunks(document: Document, prepared: Prepared) -> None:
 
 
 def _chunks(document: Document, prepared: Prepared) -> Iterable[Chunk]:
-    for position, chunk in enumerate(prepared.chunks):
-        yield Chunk(
+    for position, prepared_chunk in enumerate(prepared.chunks):
+        chunk = Chunk(
             document=document,
             position=position,
-            heading=chunk.heading,
-            start=chunk.start,
-            text=chunk.text,
+            heading=prepared_chunk.heading,
+            start=prepared_chunk.start,
+            text=prepared_chunk.text,
             searchable=document.enabled and document.status == Document.Status.READY,
             language=document.language,
-            lexemes=_lexemes(document.language, f"{chunk.heading}\n{chunk.text}"),
         )
+        chunk.lexemes = _lexemes(chunk)
+        yield chunk
 
 
-def _lexemes(language: str, text: str) -> Func:
-    return Func(
-        Value(language), Value(searchable(text)), function="to_tsvector", template="%(function)s(%(expressions)s)"
-    )
+def _lexemes(chunk: Chunk) -> Func:
+    """Those of the chunk and of what stands above it: its headings, and the title where it is not to be seen there."""
+    text = f"{chunk.heading}\n{chunk.text}"
+    if chunk.document.title.removesuffix("…") not in text:
+        text = f"{chunk.document.title}\n{text}"
+    return Func(Value(chunk.language), Value(searchable(text)), function="to_tsvector", arity=2)
 
 
 def _point(address: str, document: Document, reading: dict[str, str]) -> None:
@@ -229,9 +232,10 @@ def reindex(progress: Callable[[int], None] = lambda _: None) -> None:
     Search goes on meanwhile. ``progress`` is told how many chunks were done since it was last told.
     """
     last = 0
-    while chunks := list(Chunk.objects.filter(pk__gt=last).defer("lexemes").order_by("pk")[:_CHUNKS_AT_ONCE]):
+    everything = Chunk.objects.select_related("document").defer("lexemes", "document__text").order_by("pk")
+    while chunks := list(everything.filter(pk__gt=last)[:_CHUNKS_AT_ONCE]):
         for chunk in chunks:
-            chunk.lexemes = _lexemes(chunk.language, f"{chunk.heading}\n{chunk.text}")
+            chunk.lexemes = _lexemes(chunk)
         Chunk.objects.bulk_update(chunks, ["lexemes"])
         last = chunks[-1].pk
         progress(len(chunks))

@@ -14,11 +14,11 @@ _MAX_LEXEMES = 128
 _K1, _B = 1.2, 0.75
 
 _POSTINGS = 20_000
-"""Most postings read of a question's rarest lexemes, whose chunks alone become candidates; a tenth of the number of
+"""Most postings read of a question's rarest lexemes, whose chunks alone become candidates; an eighth of the number of
 chunks where that is more. Reading and adding up takes about 0.3 µs each."""
 _ENOUGH_POSTINGS = 2_000
 """Below this many, the next lexeme's are read as well, however common it is."""
-_CANDIDATES = 600
+_CANDIDATES = 800
 """The best of these by the rarest lexemes; the other lexemes are looked up for them alone."""
 
 
@@ -184,7 +184,7 @@ def _parameters(question: _Question, limit: int) -> dict[str, Any]:
 
 def _rare(question: _Question) -> int:
     """How many of its lexemes are read whole."""
-    most = max(_POSTINGS, question.chunks // 10)
+    most = max(_POSTINGS, question.chunks // 8)
     postings = 0
     for rank, lexeme in enumerate(question.lexemes):
         if postings + lexeme.chunks > most and postings >= _ENOUGH_POSTINGS:

@@ -95,6 +95,11 @@ def test_a_heading_is_searched_with_its_chunk() -> None:
     assert best("How are valves maintained?") == "Turn it by a quarter."
 
 
+def test_a_title_is_searched_with_every_chunk_of_its_document() -> None:
+    add("They may be sent back within thirty days.", "english", title="Returning unwanted zebras")
+    assert best("Can I return a zebra?") == "They may be sent back within thirty days."
+
+
 # What stands between and inside words.
 
 
