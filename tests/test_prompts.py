@@ -1,6 +1,5 @@
 """Versions of the prompt: which is in force, how one comes into force, and what answers are given under it."""
 
-import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,19 +9,20 @@ import httpx2
 import psycopg
 import pytest
 from django.contrib.auth.models import User
-from django.db import connections
+from django.db import connection, connections, transaction
+from django.db.backends.utils import CursorWrapper
 from django.db.models import ProtectedError
 from django.utils import timezone
 from psycopg.rows import dict_row
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from chat import prompts, storage
+from chat import preparation, prompts, storage
 from chat.agent import configuration
 from chat.agent.prompt import DEFAULT_SYSTEM_PROMPT, fill_in, unknown_placeholders
 from chat.content import Text
 from chat.difference import difference
 from chat.models import Prompt, PromptDraft
-from chat.prompts import Outdated, draft_of, go_back, in_force, newest_version, publish, seen_now
+from chat.prompts import Outdated, Seen, draft_of, go_back, in_force, newest_version, publish, seen_now
 from tests.conftest import KEY, Serve, Server
 from tests.fake_provider import FakeProvider
 
@@ -121,19 +121,41 @@ def test_the_first_version_is_made_of_this_projects_own_words() -> None:
     assert (in_force().version, Prompt.objects.count()) == (newest_version().pk, 1)
 
 
-@pytest.mark.django_db(transaction=True)
-def test_processes_that_meet_an_empty_table_at_once_make_one_first_version() -> None:
-    start = threading.Barrier(8)
+_WAITING = "SELECT count(*) FROM pg_locks WHERE relation = 'chat_prompt'::regclass AND NOT granted"
 
-    def look(_: int) -> int:
+
+def wait_for_waiting(cursor: CursorWrapper, count: int) -> None:
+    """Until so many processes wait to write versions."""
+    deadline = time.monotonic() + 10
+    waiting = 0
+    while waiting < count:
+        assert time.monotonic() < deadline
+        cursor.execute(_WAITING)
+        [waiting] = cursor.fetchone()
+        time.sleep(0.01)
+
+
+def together(work: Callable[[int], Any], count: int) -> list[Any]:
+    """What so many processes get that have all looked before any of them can write."""
+
+    def run(number: int) -> Any:
         try:
-            start.wait()
-            return in_force().version
+            return work(number)
         finally:
             connections.close_all()
 
-    with ThreadPoolExecutor(8) as pool:
-        assert len(set(pool.map(look, range(8)))) == Prompt.objects.count() == 1
+    with ThreadPoolExecutor(count) as pool:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("LOCK TABLE chat_prompt IN SHARE ROW EXCLUSIVE MODE")
+            running = [pool.submit(run, number) for number in range(count)]
+            wait_for_waiting(cursor, count)
+        return [each.result() for each in running]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_processes_that_meet_an_empty_table_at_once_make_one_first_version() -> None:
+    assert len(set(together(lambda _: in_force().version, 6))) == 1
+    assert Prompt.objects.count() == 1
 
 
 @pytest.mark.django_db
@@ -183,6 +205,15 @@ async def test_a_version_s_model_will_do_where_the_environment_names_none(asked:
     assert await asked("big", provider_model="") == ["big", "tiny"]
 
 
+def test_without_retrieval_no_question_goes_to_the_embeddings(ann: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preparation, "active", lambda: True)
+    asked = [Text("What of all the zebras in the zoo?")]
+    question = storage.open_turn("x@example.com", asked, timezone.now()).question
+    meant = [preparation.meant(question, asked)]
+    published(ann, retrieval=False)
+    assert [*meant, preparation.meant(question, asked)] == [asked[0].text, ""]
+
+
 # Publishing.
 
 
@@ -215,21 +246,16 @@ def test_the_second_of_two_operators_is_told_that_the_version_changed(ann: User)
 @pytest.mark.django_db(transaction=True)
 def test_of_many_operators_at_one_instant_one_publishes() -> None:
     drafts = [draft_of(User.objects.create_superuser(f"operator{number}").pk) for number in range(6)]
-    start = threading.Barrier(6)
+    seen = seen_now(drafts[0]).version
 
-    def run(draft: PromptDraft) -> bool:
+    def runs(number: int) -> bool:
         try:
-            seen = seen_now(draft)
-            start.wait()
-            publish(draft, seen)
+            publish(drafts[number], Seen(seen, drafts[number].saved_at.isoformat()))
         except Outdated:
             return False
-        finally:
-            connections.close_all()
         return True
 
-    with ThreadPoolExecutor(6) as pool:
-        assert sorted(pool.map(run, drafts)) == [False] * 5 + [True]
+    assert sorted(together(runs, 6)) == [False] * 5 + [True]
     assert (Prompt.objects.count(), PromptDraft.objects.count()) == (2, 5)
 
 

@@ -85,6 +85,12 @@ MALFORMED = {
 }
 # Django would take these for any host.
 MALFORMED["APP_URL"] += ["*", "https://*.example.com", ".example.com"]
+MALFORMED |= {
+    "PROVIDER_TEMPERATURE": ["warm", "-0.1", "2.1", "nan", "inf"],
+    "PROVIDER_MAX_TOKENS": ["0", "-1", "many", "1.5"],
+    "RETRIEVAL": ["perhaps"],
+    "PASSAGES": ["0", "21", "some"],
+}
 # Any text will do for these.
 FREE = {"APP_NAME", "INTERNAL_API_KEY", "SECRET_KEY", "ADMIN_PASSWORD", "PERSISTENT_STORAGE_DIR"}
 PRODUCTION = {"INTERNAL_API_KEY": "k", "APP_URL": "agent.example.com", "PERSISTENT_STORAGE_DIR": "/data"}
