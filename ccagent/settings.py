@@ -198,7 +198,7 @@ else:
 
 # --- Pages and files ------------------------------------------------------------------------------------------------
 LANGUAGE_CODE = "en"
-TIME_ZONE = "UTC"
+TIME_ZONE = ENV.time_zone
 USE_TZ = True
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
