@@ -223,6 +223,9 @@ LOGGING = {
         # It writes a trace every second while Redis is away; `ccagent.outage` says it in a line.
         "channels_redis": {"level": "CRITICAL"},
         "httpx2": {"level": "WARNING"},
+        # It writes whole traces, with what a server sent, for errors that we are told of anyway.
+        "mcp": {"level": "CRITICAL"},
+        "client": {"level": "CRITICAL"},
         "openai": {"level": "WARNING"},
         "psycopg.pool": {"level": "ERROR"},
     },

@@ -249,3 +249,7 @@ class ToolCall(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+# At the end, because a model of another module of the app is known only once somebody imports it.
+from chat.mcp.models import ServerTool, ToolServer  # noqa: E402, F401

@@ -6,6 +6,7 @@ from django.utils import timezone
 from chat.agent import tools
 from chat.agent.toolbox import Limits, Toolbox
 from chat.agent.tools import Tool, ToolContext
+from chat.mcp.offered import offered
 
 MAX_TOOLS = 128
 """Most tools that OpenAI takes with one request."""
@@ -20,8 +21,10 @@ def toolbox(email: str, conversation: int, passages: list[dict[str, object]], *,
     env = settings.ENV
     user = ToolContext(email, conversation, timezone.get_default_timezone_name(), passages)
     limits = Limits(env.max_tool_steps, env.tool_seconds, env.tool_result_chars)
-    found = [tool for tool in switched_on(env.tools) if searches or tool.name != _SEARCH_TOOL]
-    return Toolbox(tuple(found), user, limits)
+    own = [tool for tool in switched_on(env.tools) if searches or tool.name != _SEARCH_TOOL]
+    # What has a server's name for its own does not take a tool's place.
+    found = {tool.name: tool for tool in (*offered(), *own)}
+    return Toolbox(tuple(found.values())[-MAX_TOOLS:], user, limits)
 
 
 def switched_on(names: str) -> list[Tool]:
