@@ -15,6 +15,7 @@ from django.utils.text import Truncator
 
 from chat import prompt_admin  # noqa: F401  (registers itself)
 from chat.content import serialise
+from chat.mcp import admin as tool_servers  # noqa: F401  (registers itself)
 from chat.models import Attachment, Conversation, Message, ToolCall
 
 _TRANSCRIPT_MESSAGES = 200
@@ -149,7 +150,3 @@ class MessageAdmin(ReadOnly, admin.ModelAdmin[Message]):
     def shown_passages(self, message: Message) -> SafeString | str:
         lines = [format_html("{} (score {})", item["title"], round(item["score"], 3)) for item in message.passages]
         return format_html("<br>".join(["{}"] * len(lines)), *lines) if lines else "none"
-
-
-# As with the models: Django looks for pages in this module alone.
-from chat.mcp import admin as tool_servers  # noqa: E402, F401
