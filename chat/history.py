@@ -10,7 +10,6 @@ from django.db.models import Q, prefetch_related_objects
 from django.utils import timezone
 
 from ccagent.text import estimated_tokens
-from chat.agent import tools
 from chat.agent.prompt import ModelRequest, Passage, PromptMessage, fill_in, words
 from chat.content import Block, Image, Text, deserialise, serialise
 from chat.models import Message
@@ -84,7 +83,6 @@ def model_request(
         system=system,
         messages=tuple(_joined([*kept, PromptMessage("user", _with_words(blocks))])),
         passages=tuple(Passage(item.title, item.source, item.text, item.heading) for item in found),
-        tools=tools.registered(),
         temperature=prompt.temperature,
         max_tokens=prompt.max_tokens,
     )

@@ -1,11 +1,11 @@
 """What goes into a turn's prompt, gathered in one visit to the database."""
 
+import dataclasses
 from collections.abc import Sequence
-from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-from chat import history
+from chat import history, toolset
 from chat.agent.prompt import ModelRequest, PromptMessage, words
 from chat.content import Block, plain_text
 from chat.models import Message
@@ -13,16 +13,13 @@ from chat.prompts import in_force
 from context.embeddings import QuestionVector, active
 from context.passages import FoundPassage, goes_on, passages
 
-passages_given: ContextVar[list[dict[str, Any]]] = ContextVar("passages_given")
-"""What the running turn's message will note as given; the tool that searches adds to it."""
-_SEARCH_TOOL = "search_context"
-
 
 @dataclass(frozen=True)
 class Prepared:
     """What the model is asked, and what its message notes of that: the prompt's version and the passages.
 
-    ``model`` is the name that the version gives, empty where it leaves that to the environment.
+    ``model`` is the name that the version gives, empty where it leaves that to the environment. Tools that
+    search add to ``passages`` while the turn runs.
     """
 
     request: ModelRequest
@@ -49,9 +46,9 @@ def prepare(question: Message, blocks: Sequence[Block], vector: QuestionVector |
     asked_before = _asked_before(earlier)
     found = passages(plain_text(blocks), asked_before, vector, prompt.passages) if prompt.retrieval else []
     request = history.model_request(question, blocks, prompt, found, earlier)
-    if not prompt.retrieval:
-        request = replace(request, tools=tuple(name for name in request.tools if name != _SEARCH_TOOL))
-    return Prepared(request, prompt.model, prompt.version, [noted(passage) for passage in found])
+    given = [noted(passage) for passage in found]
+    toolbox = toolset.toolbox(question.conversation.email, question.conversation_id, given, searches=prompt.retrieval)
+    return Prepared(dataclasses.replace(request, toolbox=toolbox), prompt.model, prompt.version, given)
 
 
 def _asked_before(newest_first: Sequence[PromptMessage]) -> str:
