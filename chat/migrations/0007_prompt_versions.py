@@ -8,7 +8,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("chat", "0005_tools"),
+        ("chat", "0004_database_defaults"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
