@@ -4,9 +4,10 @@ import datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ccagent.database import in_database
+from chat import memory
 from chat.agent.prompt import Passage
 from chat.agent.tools import tool
-from chat.preparation import noted, passages_given
+from chat.preparation import noted, passages_given, person_asking
 from context.embeddings import aembed_question
 from context.passages import passages
 
@@ -29,3 +30,22 @@ def current_time(time_zone: str = "UTC") -> str:
     except (ZoneInfoNotFoundError, ValueError, OSError):
         return f"There is no time zone {time_zone}; names look like Europe/Berlin."
     return datetime.datetime.now(zone).strftime("%A, %Y-%m-%d %H:%M %Z")
+
+
+@tool
+async def remember(fact: str) -> str:
+    """Keeps one short fact about the person for all later conversations, like "Has a dog named Rex".
+
+    Use it when they tell something lasting about themselves, or ask you to remember something; never for passwords and
+    the like. What is remembered already is among the notes you were given.
+    """
+    return await in_database(memory.remember, person_asking.get(), fact)
+
+
+@tool
+async def forget(fact: str) -> str:
+    """Takes one fact out of the notes about the person: one that is no longer true, or that they want forgotten.
+
+    Give the very words of the note.
+    """
+    return await in_database(memory.forget_fact, person_asking.get(), fact)

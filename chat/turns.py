@@ -16,7 +16,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError
 
 from ccagent.database import in_database
-from chat import live, storage
+from chat import live, storage, summaries
 from chat.agent import attempts, configuration
 from chat.agent.errors import DATABASE_AWAY, RESTARTING, Fault, ProviderError, Stopped, TimedOut, Unavailable
 from chat.agent.events import AgentEvent, Asked, Finished, TextDelta, ToolResult, Usage
@@ -25,7 +25,7 @@ from chat.answer import Answer, RunningAnswer
 from chat.content import Block
 from chat.elsewhere import StoredAnswer
 from chat.models import Message
-from chat.preparation import Prepared, meant, passages_given, prepare
+from chat.preparation import Prepared, meant, passages_given, person_asking, prepare
 from chat.relay import Relay
 from context import embeddings
 
@@ -147,6 +147,23 @@ async def stop(email: str) -> int:
     return count
 
 
+async def start_over(email: str) -> bool:
+    """Archives the person's conversation; false where there was none.
+
+    Its running answers are stopped, wherever they run, and have ended when this returns. Another question does not
+    wait for that to be stored: it is one of the next conversation, and is answered when they have ended.
+    """
+    archived = await in_database(storage.archive, email)
+    if archived is None:
+        return False
+    for turn in [turn for turn in _running if turn.message.conversation_id == archived]:
+        turn.stop()
+    # Those of other processes see in the database that they are to stop.
+    while await in_database(storage.is_running, archived):  # noqa: ASYNC110
+        await asyncio.sleep(_NEXT_LOOK_SECONDS / 2)
+    return True
+
+
 def _in_background(work: Any) -> asyncio.Task[None]:
     """A task in a context of its own: the request's would tie it to threads that end with the response."""
     return asyncio.get_running_loop().create_task(work, context=contextvars.Context())
@@ -173,16 +190,18 @@ async def _run(turn: Turn) -> None:
         logger.exception("A turn failed by a bug")
         error = Fault(repr(bug))
     await _close(turn, error)
+    if error is None and turn.prepared and turn.prepared.outgrown and not _draining:
+        summaries.begin(turn.message.conversation_id)
 
 
 async def _answer_in_time(turn: Turn) -> None:
-    """The answer, begun when those before it in the conversation have ended, so that it knows them whole."""
+    """The answer, begun when those to the person before it have ended, so that it knows them whole."""
     while turn.waits:
         before = [
             other.answer.over()
             for other in _running
-            if other.message.conversation_id == turn.message.conversation_id
-            and other.message.sequence < turn.message.sequence
+            if other.question.conversation.email == turn.question.conversation.email
+            and other.message.pk < turn.message.pk
         ]
         await (asyncio.gather(*before) if before else asyncio.sleep(_NEXT_LOOK_SECONDS))
         turn.waits = await in_database(storage.runs_before, turn.message)
@@ -195,10 +214,11 @@ async def _answer(turn: Turn) -> None:
     if prepared is None:
         asked = await in_database(meant, turn.question, turn.blocks)
         vector = await embeddings.aembed_question(asked) if asked else None
-        prepared = await in_database(prepare, turn.question, turn.blocks, vector)
+        prepared = turn.prepared = await in_database(prepare, turn.question, turn.blocks, vector)
     turn.outcome |= {"prompt_id": prepared.prompt, "passages": prepared.passages}
     turn.message.passages = prepared.passages
     passages_given.set(prepared.passages)
+    person_asking.set(turn.question.conversation.email)
     request = prepared.request
     models = configuration.current(settings.ENV, prepared.model)
     try:
@@ -312,6 +332,7 @@ async def drain(seconds: float) -> None:
     """Takes no new questions, lets the running turns end, and after that many seconds stores what they have."""
     global _draining
     _draining = StoredAnswer.process_ends = True
+    await summaries.end()
     if _running:
         ends = set(_running.values())
         await asyncio.wait(ends, timeout=seconds)

@@ -80,6 +80,7 @@ MALFORMED = {
     "ANSWER_MAX_CHARS": ["0", "much"],
     "HISTORY_TOKENS": ["0", "much"],
     "INCLUDE_SOURCES": ["maybe"],
+    "MEMORY": ["perhaps"],
     "DRAIN_SECONDS": ["0", "-1"],
     "LOG_LEVEL": ["LOUD", "10"],
 }

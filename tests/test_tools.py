@@ -97,7 +97,7 @@ def test_the_schema_is_plain_json_in_the_endpoints_shape() -> None:
 
 def test_the_tools_that_come_with_the_agent_are_registered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
-    assert registered() == ("search_context", "current_time")
+    assert registered() == ("search_context", "current_time", "remember", "forget")
 
 
 # Calls.
