@@ -18,6 +18,7 @@ IMAGE_TOKENS = 1000
 """What an image counts as; vendors count a photo as 250 to 1,600."""
 MAX_NAME_CHARS = 200
 _MESSAGE_TOKENS = 3
+_NOTE_TOKENS = 20
 _LEAST_TOKENS = 30
 """Room for less than this is not worth a piece of a text."""
 
@@ -149,7 +150,7 @@ def _with_images(blocks: Sequence[Block], tokens: int) -> list[Block]:
 
 def _fitting(blocks: Sequence[Block], tokens: int, most_of_a_file: int) -> tuple[Block, ...]:
     """The blocks within ``tokens``: images first, then words, then files; a note stands for what is left out."""
-    left = tokens
+    left = tokens - (_NOTE_TOKENS if len(blocks) > 1 else 0)
     kept: dict[int, Block] = {}
     for place in sorted(range(len(blocks)), key=lambda place: _ORDER[type(blocks[place])]):
         block = blocks[place]
@@ -157,7 +158,8 @@ def _fitting(blocks: Sequence[Block], tokens: int, most_of_a_file: int) -> tuple
         if kept and room < _LEAST_TOKENS and _size(block) > room:
             continue
         kept[place] = _cut(block, room)
-        left -= _size(kept[place])
+        # However small the room is, an image leaves half of it for the words beside it.
+        left -= min(_size(block), tokens // 2) if isinstance(block, Image) else _size(kept[place])
     fitting = [kept[place] for place in sorted(kept)]
     if len(kept) < len(blocks):
         fitting.append(Text(f"[left out: {len(blocks) - len(kept)} further parts of this message, which is too long]"))
