@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from django.db import connection
 from django.db.models.functions import Left
@@ -122,9 +123,13 @@ def said(conversation: int, tokens: int, before: int, after: int = 0, windows: i
 
 
 def _said(share: int, sequence: int, role: str, text: str, blocks: str | None) -> Said:
+    speaker: Literal["user", "assistant"] = "user" if role == "user" else "assistant"
+    if not blocks and text.strip() and (tokens := estimated_tokens(text)) <= share:
+        # Nearly all messages, and there may be hundreds.
+        return Said(sequence, PromptMessage(speaker, (Text(text),)), _MESSAGE_TOKENS + tokens)
     stored = map(deserialise, json.loads(blocks)) if blocks else [Text(text)]
     fitting = _fitting([_named(block) for block in stored if not _is_blank(block)], share, share)
-    return Said(sequence, PromptMessage("user" if role == "user" else "assistant", fitting), _tokens(fitting))
+    return Said(sequence, PromptMessage(speaker, fitting), _tokens(fitting))
 
 
 def question_blocks(blocks: Sequence[Block], tokens: int) -> tuple[Block, ...]:

@@ -47,9 +47,11 @@ _MARK = re.compile(r"</?\s*passage[^>]*>", re.IGNORECASE)
 
 def quoted(mark: str, text: str) -> str:
     """A text from outside between marks that it cannot end by itself."""
-    # Bounded, or a text of many beginnings and no end would take forever.
-    inside = re.sub(rf"</?\s{{0,9}}{mark}[^>]{{0,99}}>", "", text, flags=re.IGNORECASE)
-    return f"<{mark}>\n{inside}\n</{mark}>"
+    return f"<{mark}>\n{_QUOTE_MARK.sub('', text)}\n</{mark}>"
+
+
+# Bounded, or a text of many beginnings and no end would take forever.
+_QUOTE_MARK = re.compile(r"</?\s{0,9}(?:conversation|notes|summary)[^>]{0,99}>", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
