@@ -130,9 +130,9 @@ def _note(summary: Summary, used: Usage) -> None:
 
 
 def claim(conversation: int, history_tokens: int) -> Job | None:
-    """Takes a conversation for this process; None where another has it, or too little has fallen out of the window."""
+    """Takes a conversation for this process; None where another has it, the person started over, or little fell out."""
     free = Q(summarising_since=None) | Q(summarising_since__lt=Now() - LEASE)
-    if not Conversation.objects.filter(free, pk=conversation).update(summarising_since=Now()):
+    if not Conversation.objects.filter(free, pk=conversation, archived_at=None).update(summarising_since=Now()):
         return None
     job = _job(conversation, history_tokens)
     if job is None:
