@@ -59,9 +59,8 @@ def prepare(question: Message, blocks: Sequence[Block], vector: QuestionVector |
     given = window.window(question, blocks, tokens - estimated_tokens(known.summary) if known.summary else tokens)
     found = passages(plain_text(blocks), given.asked_before, vector, prompt.passages) if prompt.retrieval else []
     request = history.model_request(question, prompt, found, given, known)
-    hidden = () if prompt.retrieval else (_SEARCH_TOOL,)
-    if not (settings.ENV.memory and question.conversation.email):
-        hidden += memory.TOOLS
+    may_remember = settings.ENV.memory and bool(question.conversation.email)
+    hidden = {*(() if prompt.retrieval else (_SEARCH_TOOL,)), *(() if may_remember else memory.TOOLS)}
     request = replace(request, tools=tuple(name for name in request.tools if name not in hidden))
     outgrown = given.first > known.through + 1
     return Prepared(request, prompt.model, prompt.version, [noted(passage) for passage in found], outgrown)

@@ -21,8 +21,8 @@ from chat.agent.errors import ProviderError
 from chat.agent.events import Asked, TextDelta, Usage
 from chat.agent.offline import OfflineProvider
 from chat.agent.prompt import PromptMessage, estimated_usage
-from chat.agent.vendors import Provider
 from chat.agent.summary import summary_request
+from chat.agent.vendors import Provider
 from chat.models import Conversation, Summary
 
 logger = logging.getLogger(__name__)
@@ -54,10 +54,13 @@ def limit(history_tokens: int) -> int:
     return max(1, min(history_tokens // 8, _MAX_TOKENS))
 
 
-def begin(conversation: int) -> None:
-    """Lets a summary be made. Nobody waits for it, and one that is not made is tried again after a later turn."""
+def begin(conversation: int, model: str = "") -> None:
+    """Lets a summary be made, by ``model`` or else by the environment's own.
+
+    Nobody waits for it, and one that is not made is tried again after a later turn.
+    """
     if conversation not in _running and len(_running) < MOST_AT_ONCE:
-        work = _fold(conversation)
+        work = _fold(conversation, model)
         # A context of its own: the turn's would tie it to the thread of a request.
         task = asyncio.get_running_loop().create_task(work, context=contextvars.Context())
         _running[conversation] = task
@@ -72,12 +75,12 @@ async def end() -> None:
         await asyncio.wait(list(_running.values()), timeout=2)
 
 
-async def _fold(conversation: int) -> None:
+async def _fold(conversation: int, model: str) -> None:
     try:
-        models = configuration.current(settings.ENV)
+        models = configuration.current(settings.ENV, model)
         if isinstance(models[0], OfflineProvider):
             return
-        job = await in_database(claim, conversation, windows.history_tokens(settings.ENV))
+        job = await in_database(claim, conversation, windows.history_tokens(settings.ENV, model))
         if job:
             await _make(models, job)
     except (ProviderError, TimeoutError, OperationalError, InterfaceError, IntegrityError) as error:

@@ -191,7 +191,7 @@ async def _run(turn: Turn) -> None:
         error = Fault(repr(bug))
     await _close(turn, error)
     if error is None and turn.prepared and turn.prepared.outgrown and not _draining:
-        summaries.begin(turn.message.conversation_id)
+        summaries.begin(turn.message.conversation_id, turn.prepared.model)
 
 
 async def _answer_in_time(turn: Turn) -> None:
