@@ -8,6 +8,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import psycopg
 from django.core.exceptions import ValidationError as InvalidEmail
@@ -188,6 +189,23 @@ class Environment(BaseSettings):
     memory: bool = Field(
         True, description="Let the model remember short facts about a person, for all later conversations."
     )
+    tools: str = Field(
+        "*",
+        description="Comma-separated tools that the model may use: names of functions in `tools.py`, `*` for all but "
+        "those that must be named (`fetch_page`), or `none`. Tools of tool servers are ticked in the admin.",
+    )
+    max_tool_steps: int = Field(
+        8, ge=1, le=100, description="Most model calls for one answer; the last one is made without tools."
+    )
+    tool_seconds: Seconds = Field(30, description="Longest that one tool call may take.")
+    tool_result_chars: PositiveInt = Field(
+        20_000, description="Longest result of a tool, in characters; it is cut there, and the model is told so."
+    )
+    time_zone: str = Field(
+        "UTC",
+        description="Time zone of the agent, such as `Africa/Johannesburg`: for `{{ today }}`, `current_time` and the "
+        "admin.",
+    )
     include_sources: bool = Field(
         True,
         description="Name the documents that an answer was given: `sources` in answers, in the history and in a "
@@ -243,6 +261,23 @@ class Environment(BaseSettings):
             validate_email(value)
         except InvalidEmail:
             raise ValueError("it is no e-mail address") from None
+        return value
+
+    @field_validator("tools")
+    @classmethod
+    def _are_names(cls, value: str) -> str:
+        names = _entries(value)
+        if not all(re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*|\*", name) for name in names):
+            raise ValueError("it must hold names of tools, separated by commas")
+        return ",".join(names)
+
+    @field_validator("time_zone")
+    @classmethod
+    def _is_time_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError("it must be a name like Africa/Johannesburg") from None
         return value
 
     @field_validator("provider_api_key", "embeddings_api_key")

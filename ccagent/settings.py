@@ -198,7 +198,7 @@ else:
 
 # --- Pages and files ------------------------------------------------------------------------------------------------
 LANGUAGE_CODE = "en"
-TIME_ZONE = "UTC"
+TIME_ZONE = ENV.time_zone
 USE_TZ = True
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
@@ -223,6 +223,9 @@ LOGGING = {
         # It writes a trace every second while Redis is away; `ccagent.outage` says it in a line.
         "channels_redis": {"level": "CRITICAL"},
         "httpx2": {"level": "WARNING"},
+        # It writes whole traces, with what a server sent, for errors that we are told of anyway.
+        "mcp": {"level": "CRITICAL"},
+        "client": {"level": "CRITICAL"},
         "openai": {"level": "WARNING"},
         "psycopg.pool": {"level": "ERROR"},
     },

@@ -1,6 +1,8 @@
 """Conversations for operators: to read, not to write."""
 
 import base64
+import json
+from typing import Any
 
 from django.contrib import admin
 from django.db.models import Model, QuerySet
@@ -13,6 +15,7 @@ from django.utils.text import Truncator
 
 from chat import prompt_admin  # noqa: F401  (registers itself)
 from chat.content import serialise
+from chat.mcp import admin as tool_servers  # noqa: F401  (registers itself)
 from chat.models import Attachment, Conversation, Fact, Message, Summary, ToolCall
 
 _TRANSCRIPT_MESSAGES = 200
@@ -86,7 +89,7 @@ class ConversationAdmin(ReadOnly, admin.ModelAdmin[Conversation]):
             "admin/chat/conversation/transcript.html",
             {
                 "conversation": conversation,
-                "messages": [(message, _with_links(message, images)) for message in messages],
+                "messages": [(message, _parts(message, images)) for message in messages],
                 "all": reverse("admin:chat_message_changelist") + f"?conversation__id__exact={conversation.pk}&o=2",
             },
         )
@@ -109,9 +112,37 @@ class ConversationAdmin(ReadOnly, admin.ModelAdmin[Conversation]):
         return response
 
 
-def _with_links(message: Message, images: dict[tuple[int, int], Attachment]) -> list[dict[str, str]]:
+def _parts(message: Message, images: dict[tuple[int, int], Attachment]) -> list[dict[str, Any]]:
+    """What a message is made of, in its order: blocks, and between the pieces of an answer its tool calls."""
+    calls = list(message.tool_calls.all())
+    if not calls:
+        return _with_links(message, images)
+    parts: list[dict[str, Any]] = []
+    begin = 0
+    for call in calls:
+        if text := message.text[begin : call.text_offset].strip():
+            parts.append({"type": "text", "text": text})
+        begin = max(begin, call.text_offset)
+        parts.append({"type": "call", "call": call, "arguments": _readable(call.arguments)})
+    if text := message.text[begin:].strip():
+        parts.append({"type": "text", "text": text})
+    return parts
+
+
+def _readable(arguments: str) -> str:
+    """A call's arguments on one line, without the outer braces where they are an object."""
+    try:
+        given = json.loads(arguments or "{}")
+    except (ValueError, RecursionError):
+        return arguments
+    if not isinstance(given, dict):
+        return arguments
+    return ", ".join(f"{name}: {json.dumps(value, ensure_ascii=False)}" for name, value in given.items())
+
+
+def _with_links(message: Message, images: dict[tuple[int, int], Attachment]) -> list[dict[str, Any]]:
     """The blocks of a message; an image's one with the address of the image instead of the image."""
-    blocks = [serialise(block) for block in message.content]
+    blocks: list[dict[str, Any]] = [{**serialise(block)} for block in message.content]
     for position, block in enumerate(blocks):
         image = images.get((message.pk, position))
         if image:
@@ -121,7 +152,7 @@ def _with_links(message: Message, images: dict[tuple[int, int], Attachment]) -> 
 
 class ToolCallInline(ReadOnly, admin.TabularInline[ToolCall, Message]):
     model = ToolCall
-    fields = ["name", "arguments", "result", "failed", "duration_ms"]
+    fields = ["step", "name", "arguments", "result", "failed", "error", "duration_ms"]
     extra = 0
 
 

@@ -5,7 +5,8 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Warning, register
 
-from chat.agent import configuration
+from chat import toolset
+from chat.agent import configuration, tools
 from chat.agent.errors import NotConfigured
 from chat.prompts import in_force
 
@@ -30,6 +31,14 @@ def provider_problem() -> str:
     if not provider_problems():
         return ""
     return next((problem.msg for problem in provider_problems(in_force().model)), "")
+
+
+@register()
+def check_tools(**_: Any) -> list[CheckMessage]:
+    if missing := toolset.unknown(settings.ENV.tools):
+        hint = f"The tools are: {', '.join(tools.registry)}."
+        return [Warning(f"TOOLS names {', '.join(missing)}, which no app's tools.py has.", hint=hint, id="chat.W003")]
+    return []
 
 
 @register()

@@ -7,7 +7,6 @@ from django.conf import settings
 from django.db.models import Q, prefetch_related_objects
 from django.utils import timezone
 
-from chat.agent import tools
 from chat.agent.prompt import ModelRequest, Passage, PromptMessage, fill_in
 from chat.content import Image, serialise
 from chat.memory import Memory
@@ -75,7 +74,6 @@ def model_request(
         system=system,
         messages=tuple(_joined(given.messages)),
         passages=tuple(Passage(item.title, item.source, item.text, item.heading) for item in found),
-        tools=tools.registered(),
         temperature=prompt.temperature,
         max_tokens=prompt.max_tokens,
         facts=memory.facts,

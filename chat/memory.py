@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from ccagent.text import clean
+from chat.agent.tools import ToolFailed
 from chat.models import MAX_FACT_CHARS, Fact
 
 MAX_FACTS = 40
@@ -41,31 +42,31 @@ def recall(conversation: int, email: str) -> Memory:
 
 
 def remember(email: str, fact: str) -> str:
-    """Keeps a fact, once; returns a sentence for the model, which can mend what is wrong."""
+    """Keeps a fact, once; returns a sentence for the model. Raises ``ToolFailed``."""
     text = " ".join(clean(fact).split())
     if problem := _problem(email, text):
-        return problem
+        raise ToolFailed(problem)
     with transaction.atomic():
         _one_at_a_time(email)
         known = _facts(email)
         if text.lower() in known:
             return "This is remembered already."
         if len(known) >= MAX_FACTS:
-            return f"There is no room: {MAX_FACTS} facts are remembered. Forget one that matters less, then try again."
+            raise ToolFailed(f"There is no room: {MAX_FACTS} facts are remembered. Forget one that matters less first.")
         Fact.objects.create(email=email, text=text)
     return "Remembered."
 
 
 def forget_fact(email: str, fact: str) -> str:
-    """Takes one fact out; returns a sentence for the model."""
+    """Takes one fact out; returns a sentence for the model. Raises ``ToolFailed``."""
     text = " ".join(clean(fact).split())
     if problem := _problem(email, text):
-        return problem
+        raise ToolFailed(problem)
     with transaction.atomic():
         _one_at_a_time(email)
         pk = _facts(email).get(text.lower())
         if pk is None:
-            return "There is no such fact: give the very words in which it is remembered."
+            raise ToolFailed("There is no such fact: give the very words in which it is remembered.")
         Fact.objects.filter(pk=pk).delete()
     return "Forgotten."
 

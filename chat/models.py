@@ -234,19 +234,31 @@ class Attachment(models.Model):
 
 
 class ToolCall(models.Model):
-    """A tool that the model used while answering."""
+    """A tool that the model used while answering.
+
+    ``position`` counts an answer's calls from 0, over all models that were asked; none in rows of an earlier version.
+    """
 
     message = models.ForeignKey(Message, on_delete=models.CASCADE, related_name="tool_calls")
+    position = models.PositiveIntegerField(null=True, editable=False)
+    step = models.PositiveSmallIntegerField(default=1, db_default=1, help_text="The model call that asked for it.")
+    text_offset = models.PositiveIntegerField(
+        default=0, db_default=0, editable=False, help_text="Characters of the answer before it."
+    )
     call_id = models.CharField(max_length=200)
     name = models.CharField(max_length=200)
     arguments = models.TextField(help_text="JSON, as the model wrote it.")
     result = models.TextField(blank=True)
     failed = models.BooleanField(default=False)
     duration_ms = models.PositiveIntegerField("time (ms)", default=0)
-    created_at = models.DateTimeField(auto_now_add=True)
+    error = models.TextField(
+        blank=True, default="", db_default="", help_text="What went wrong, in the program's own words; operators only."
+    )
+    created_at = models.DateTimeField(auto_now_add=True, db_default=Now())
 
     class Meta:
         ordering = ["pk"]
+        constraints = [models.UniqueConstraint(fields=["message", "position"], name="tool_call_position")]
 
     def __str__(self) -> str:
         return self.name
@@ -295,3 +307,7 @@ class Fact(models.Model):
 
     def __str__(self) -> str:
         return self.text
+
+
+# At the end, because a model of another module of the app is known only once somebody imports it.
+from chat.mcp.models import ServerTool, ToolServer  # noqa: E402, F401

@@ -1,14 +1,14 @@
 """What goes into a turn's prompt, gathered in one visit to the database."""
 
+import dataclasses
 from collections.abc import Sequence
-from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
 
 from ccagent.text import cut_to, estimated_tokens
-from chat import history, memory, summaries, window
+from chat import history, memory, summaries, toolset, window
 from chat.agent.prompt import ModelRequest
 from chat.agent.windows import history_tokens
 from chat.content import Block, plain_text
@@ -18,19 +18,14 @@ from chat.prompts import in_force
 from context.embeddings import QuestionVector, active
 from context.passages import FoundPassage, goes_on, passages
 
-passages_given: ContextVar[list[dict[str, Any]]] = ContextVar("passages_given")
-"""What the running turn's message will note as given; the tool that searches adds to it."""
-person_asking: ContextVar[str] = ContextVar("person_asking", default="")
-"""The e-mail of the person whose turn runs; empty for somebody without one."""
-_SEARCH_TOOL = "search_context"
-
 
 @dataclass(frozen=True)
 class Prepared:
     """What the model is asked, and what its message notes of that: the prompt's version and the passages.
 
-    ``model`` is the name that the version gives, empty where it leaves that to the environment.
-    ``outgrown`` says that turns fell out of the window which no summary holds.
+    ``model`` is the name that the version gives, empty where it leaves that to the environment. Tools that
+    search add to ``passages`` while the turn runs. ``outgrown`` says that turns fell out of the window which no
+    summary holds.
     """
 
     request: ModelRequest
@@ -59,17 +54,18 @@ def prepare(question: Message, blocks: Sequence[Block], vector: QuestionVector |
     given = window.window(question, blocks, tokens - estimated_tokens(known.summary) if known.summary else tokens)
     found = passages(plain_text(blocks), given.asked_before, vector, prompt.passages) if prompt.retrieval else []
     request = history.model_request(question, prompt, found, given, known)
-    may_remember = settings.ENV.memory and bool(question.conversation.email)
-    hidden = {*(() if prompt.retrieval else (_SEARCH_TOOL,)), *(() if may_remember else memory.TOOLS)}
-    request = replace(request, tools=tuple(name for name in request.tools if name not in hidden))
+    notes = [noted(passage) for passage in found]
+    toolbox = toolset.toolbox(question.conversation.email, question.conversation_id, notes, searches=prompt.retrieval)
     outgrown = given.first > known.through + 1
-    return Prepared(request, prompt.model, prompt.version, [noted(passage) for passage in found], outgrown)
+    return Prepared(dataclasses.replace(request, toolbox=toolbox), prompt.model, prompt.version, notes, outgrown)
 
 
 def _known(question: Message, tokens: int) -> Memory:
     """What is remembered; a summary from a time when there was more room is cut."""
     known = memory.recall(question.conversation_id, question.conversation.email)
-    return replace(known, summary=cut_to(summaries.limit(tokens), known.summary)) if known.summary else known
+    return (
+        dataclasses.replace(known, summary=cut_to(summaries.limit(tokens), known.summary)) if known.summary else known
+    )
 
 
 def noted(passage: FoundPassage) -> dict[str, Any]:

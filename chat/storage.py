@@ -2,7 +2,7 @@
 
 import datetime
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +15,7 @@ from django.db.models.functions import Now
 from chat import content
 from chat.agent.events import ToolResult
 from chat.content import Block, Image
-from chat.models import Attachment, Conversation, Message, ToolCall
+from chat.models import Attachment, Conversation, Message
 
 HEARTBEAT_LOST = datetime.timedelta(seconds=10)
 """A streaming message whose heartbeat is older belongs to a process that died: it gives one each second."""
@@ -150,11 +150,23 @@ def _without_data(block: Block) -> dict[str, str]:
     return content.serialise(block)
 
 
-def save_running(texts: dict[int, str]) -> list[int]:
+@dataclass(frozen=True)
+class MadeCall:
+    """A tool call as it is stored: its place among its answer's calls, and the length of the text before it."""
+
+    position: int
+    text_offset: int
+    result: ToolResult
+
+
+def save_running(texts: dict[int, str], calls: Mapping[int, Sequence[MadeCall]]) -> list[int]:
     """The texts so far of running answers by their primary keys, and a sign of life for each; one statement for all.
 
-    Returns the keys of those that another process was asked to stop.
+    ``calls`` are their tool calls since the last time. Returns the keys of those that another process was asked to
+    stop.
     """
+    if calls:
+        _store_calls(calls)
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -215,32 +227,53 @@ def is_running(conversation: int) -> bool:
     return _alive().filter(conversation=conversation).exists()
 
 
-def close_turn(answer: int, outcome: dict[str, Any], tool_results: Sequence[ToolResult]) -> None:
+def close_turn(answer: int, outcome: dict[str, Any], calls: Sequence[MadeCall]) -> None:
     """Stores how an answer ended; ``outcome`` holds the message's columns. Once more is the same as once."""
     values = {name: json.dumps(value) if name == "passages" else value for name, value in outcome.items()}
     columns = "".join(f", {name} = %({name})s" for name in values)
-    with transaction.atomic() if tool_results else nullcontext(), connection.cursor() as cursor:
+    with transaction.atomic() if calls else nullcontext(), connection.cursor() as cursor:
         cursor.execute(
             f"UPDATE chat_message SET heartbeat_at = null{columns} WHERE id = %(answer)s", {**values, "answer": answer}
         )
-        if tool_results:
-            _store_tool_calls(answer, tool_results)
+        if calls:
+            _store_calls({answer: calls})
 
 
-def _store_tool_calls(answer: int, tool_results: Sequence[ToolResult]) -> None:
-    ToolCall.objects.filter(message=answer).delete()
-    ToolCall.objects.bulk_create(
-        ToolCall(
-            message_id=answer,
-            call_id=result.call.id[:200],
-            name=result.call.name[:200],
-            arguments=result.call.arguments,
-            result=result.content,
-            failed=result.failed,
-            duration_ms=result.duration_ms,
+def _store_calls(calls: Mapping[int, Sequence[MadeCall]]) -> None:
+    """Stores the calls of answers that are not stored yet; an answer that was deleted meanwhile has none."""
+    rows = [_row(answer, call) for answer, made in calls.items() for call in made]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO chat_toolcall
+                (message_id, position, text_offset, step, call_id, name, arguments, result, failed, duration_ms, error)
+            SELECT call.* FROM jsonb_to_recordset(%s::jsonb) AS call (
+                message_id bigint, position int, text_offset int, step int, call_id text, name text, arguments text,
+                result text, failed boolean, duration_ms int, error text
+            ) JOIN chat_message ON chat_message.id = message_id
+            ORDER BY message_id, position
+            FOR KEY SHARE OF chat_message
+            ON CONFLICT (message_id, position) DO NOTHING
+            """,
+            [json.dumps(rows)],
         )
-        for result in tool_results
-    )
+
+
+def _row(answer: int, call: MadeCall) -> dict[str, Any]:
+    result = call.result
+    return {
+        "message_id": answer,
+        "position": call.position,
+        "text_offset": call.text_offset,
+        "step": result.step,
+        "call_id": result.call.id[:200],
+        "name": result.call.name[:200],
+        "arguments": result.call.arguments,
+        "result": result.content,
+        "failed": result.failed,
+        "duration_ms": result.duration_ms,
+        "error": result.error,
+    }
 
 
 def interrupt_orphans(own: Sequence[int] = ()) -> int:

@@ -25,7 +25,7 @@ from chat.answer import Answer, RunningAnswer
 from chat.content import Block
 from chat.elsewhere import StoredAnswer
 from chat.models import Message
-from chat.preparation import Prepared, meant, passages_given, person_asking, prepare
+from chat.preparation import Prepared, meant, prepare
 from chat.relay import Relay
 from context import embeddings
 
@@ -49,7 +49,8 @@ class Turn:
         self.prepared = prepared
         self.answer = RunningAnswer(settings.ENV.answer_max_chars)
         self.outcome: dict[str, Any] = {}
-        self.tool_results: list[ToolResult] = []
+        self.calls: list[storage.MadeCall] = []
+        self.calls_stored = 0
         self.work = _in_background(_answer_in_time(self))
         self._stopped = False
         self._started = time.monotonic()
@@ -217,8 +218,6 @@ async def _answer(turn: Turn) -> None:
         prepared = turn.prepared = await in_database(prepare, turn.question, turn.blocks, vector)
     turn.outcome |= {"prompt_id": prepared.prompt, "passages": prepared.passages}
     turn.message.passages = prepared.passages
-    passages_given.set(prepared.passages)
-    person_asking.set(turn.question.conversation.email)
     request = prepared.request
     models = configuration.current(settings.ENV, prepared.model)
     try:
@@ -239,9 +238,8 @@ def _take(turn: Turn, event: AgentEvent) -> None:
             turn.answer.add(event.text)
         case Asked():
             turn.outcome |= {"provider": event.provider, "model": event.model, "error": event.failures}
-            turn.tool_results.clear()
         case ToolResult():
-            turn.tool_results.append(event)
+            turn.calls.append(storage.MadeCall(len(turn.calls), len(turn.answer.text), event))
         case Usage():
             _count(turn.outcome, event)
         case Finished():
@@ -280,7 +278,7 @@ async def _stored(turn: Turn) -> bool:
     """Stores the end, again and again for some seconds where the database is away; false where that did not help."""
     for pause in (*_STORE_AGAIN, None):
         try:
-            await in_database(storage.close_turn, turn.message.pk, turn.outcome, turn.tool_results)
+            await in_database(storage.close_turn, turn.message.pk, turn.outcome, turn.calls)
             return True
         except (OperationalError, InterfaceError) as error:
             logger.warning("The end of turn %s could not be stored yet: %s", turn.message.pk, type(error).__name__)
@@ -294,14 +292,14 @@ async def _stored(turn: Turn) -> bool:
 
 
 async def _keep() -> None:
-    """While turns are running: stores their texts so far about once a second, and shows them to the live view."""
+    """While turns are running: stores what they have so far about once a second, and shows it to the live view."""
     shown = _in_background(_show([]))
     while _running:
         await asyncio.sleep(SAVE_SECONDS)
         running = [turn for turn in _running if not turn.answer.ended]
         to_stop: list[int] = []
         try:
-            to_stop = await in_database(storage.save_running, {turn.message.pk: turn.answer.text for turn in running})
+            to_stop = await _save(running)
         except (OperationalError, InterfaceError):
             logger.warning("The running answers could not be stored for the moment")
         for turn in running:
@@ -310,6 +308,17 @@ async def _keep() -> None:
         if shown.done():
             # A slow channel layer must not hold up the next sign of life.
             shown = _in_background(_show(running))
+
+
+async def _save(running: Sequence[Turn]) -> list[int]:
+    """Stores texts and tool calls so far; the keys of those that somebody wants to stop."""
+    texts = {turn.message.pk: turn.answer.text for turn in running}
+    counts = {turn: len(turn.calls) for turn in running}
+    new = {turn.message.pk: turn.calls[turn.calls_stored :] for turn in running if turn.calls[turn.calls_stored :]}
+    to_stop = await in_database(storage.save_running, texts, new)
+    for turn, count in counts.items():
+        turn.calls_stored = count
+    return to_stop
 
 
 async def _show(running: Sequence[Turn]) -> None:

@@ -59,8 +59,9 @@ def _no_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
 class Server:
     """``manage.py serve`` as its users run it, in a process of its own."""
 
-    def __init__(self, env: dict[str, str], log: Path) -> None:
+    def __init__(self, env: dict[str, str], log: Path, root: Path = ROOT) -> None:
         self.env = env
+        self.root = root
         self.log = log
         self.url = f"http://127.0.0.1:{env['PORT']}"
         self.start()
@@ -69,7 +70,7 @@ class Server:
         """Returns once it answers."""
         with self.log.open("ab") as output:
             command = [sys.executable, "manage.py", "serve"]
-            self.process = subprocess.Popen(command, cwd=ROOT, env=self.env, stdout=output, stderr=output)
+            self.process = subprocess.Popen(command, cwd=self.root, env=self.env, stdout=output, stderr=output)
         deadline = time.monotonic() + 60
         while True:
             try:

@@ -15,7 +15,7 @@ from django.utils import timezone
 from chat import storage
 from chat.agent.events import ToolCallRequest, ToolResult
 from chat.content import Block, File, Image, Text
-from chat.models import Attachment, Conversation, Message
+from chat.models import Attachment, Conversation, Message, ToolCall
 from context.ingest import ingest
 from context.models import Document
 
@@ -122,12 +122,54 @@ def test_a_long_transcript_shows_its_end_and_the_way_to_all(get: Get) -> None:
 def test_what_a_person_or_a_model_writes_is_text_and_never_markup(get: Get) -> None:
     blocks = Text(HOSTILE), File(HOSTILE, HOSTILE), Image(HOSTILE, PNG)
     message = say("ann@example.com", *blocks, answer=HOSTILE, error=HOSTILE)
-    call = ToolResult(ToolCallRequest(HOSTILE, HOSTILE, HOSTILE), HOSTILE, failed=True, duration_ms=1)
-    storage.close_turn(message.pk, {}, [call])
+    call = ToolResult(ToolCallRequest(HOSTILE, HOSTILE, HOSTILE), HOSTILE, True, 1, HOSTILE)
+    storage.close_turn(message.pk, {}, [storage.MadeCall(0, 0, call)])
     page = transcript(get, message)
     assert page.count("&lt;script&gt;alert(&#x27;x&#x27;)") >= 8
     assert "<script>alert" not in page
     assert "<img" not in page
+
+
+def called(position: int, text_offset: int, step: int, name: str, arguments: str) -> storage.MadeCall:
+    result = ToolResult(ToolCallRequest("1", name, arguments), f"{name}'s result", step == 2, 12, "a trace", step)
+    return storage.MadeCall(position, text_offset, result)
+
+
+def test_tool_calls_stand_where_they_were_made(get: Get) -> None:
+    message = say("ann@example.com", Text("Hi"), answer="Let me see. And now: Five.")
+    calls = [called(0, 12, 1, "look", '{"at": "ä"}'), called(1, 12, 1, "hear", ""), called(2, 21, 2, "guess", "{")]
+    storage.close_turn(message.pk, {}, calls)
+    page = transcript(get, message)
+    parts = [
+        "Let me see.",
+        "look",
+        "at: &quot;ä&quot;",
+        "look&#x27;s result",
+        "hear",
+        "And now:",
+        "guess",
+        "failed, 12",
+        "Five.",
+    ]
+    places = [page.index(part) for part in parts]
+    assert places == sorted(places)
+    assert "a trace" in page
+
+
+def test_calls_that_are_stored_twice_are_there_once() -> None:
+    message = say("ann@example.com", Text("Hi"))
+    calls = [called(number, 0, 1, f"tool_{number}", "{}") for number in range(3)]
+    storage.save_running({}, {message.pk: calls[:2]})
+    storage.close_turn(message.pk, {}, calls)
+    storage.close_turn(message.pk, {}, calls)
+    assert [call.name for call in ToolCall.objects.all()] == ["tool_0", "tool_1", "tool_2"]
+
+
+def test_calls_of_an_answer_that_was_deleted_meanwhile_are_dropped() -> None:
+    message = say("ann@example.com", Text("Hi"))
+    Message.objects.all().delete()
+    storage.save_running({message.pk: ""}, {message.pk: [called(0, 0, 1, "late", "{}")]})
+    assert not ToolCall.objects.exists()
 
 
 def test_the_pages_of_a_message_are_safe_too(get: Get) -> None:

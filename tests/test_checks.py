@@ -103,6 +103,13 @@ def test_a_postgres_that_cannot_keep_vectors_is_a_warning(settings: Settings) ->
     assert "CREATE EXTENSION vector" in str(problem.hint)
 
 
+def test_a_tool_that_nobody_has_is_a_warning(settings: Settings) -> None:
+    settings.ENV = settings.ENV.model_copy(update={"tools": "*,fetch_page,get_wether"})
+    [problem] = found("chat.W003")
+    assert "get_wether" in problem.msg
+    assert "fetch_page" in str(problem.hint)
+
+
 def test_every_check_of_ours_is_tried_here() -> None:
     sources = [path.read_text() for path in ROOT.glob("*/checks.py")]
     assert {found for source in sources for found in re.findall(r'id="([\w.]+)"', source)} == {
@@ -112,4 +119,5 @@ def test_every_check_of_ours_is_tried_here() -> None:
         "chat.W002",
         "context.W001",
         "context.W002",
+        "chat.W003",
     }

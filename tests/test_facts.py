@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from collections.abc import Callable
 
 import httpx2
 import pytest
@@ -12,6 +13,7 @@ from django.utils import timezone
 
 from ccagent.database import in_database
 from chat import memory, storage
+from chat.agent.tools import ToolFailed
 from chat.content import Text
 from chat.models import Fact
 from tests.conftest import Serve, Server
@@ -96,7 +98,7 @@ def test_somebody_without_an_email_is_not_remembered(serve: Serve, provider: Fak
     base_url = provider.base_url
     lenient = serve(PROVIDER_NAME="fake", PROVIDER_MODEL="f", PROVIDER_BASE_URL=base_url, ALLOW_ANONYMOUS="true")
     with lenient.client(key=key) as nobody:
-        assert "by an e-mail" in use(nobody, provider, call("remember", fact=REX))[0]
+        assert "There is no tool" in use(nobody, provider, call("remember", fact=REX))[0]
         ask(nobody)
     assert offered(provider).isdisjoint({"remember", "forget"})
     assert REX not in instructions(provider)
@@ -107,7 +109,7 @@ def test_it_can_be_turned_off(person: httpx2.Client, serve: Serve, provider: Fak
     assert {"remember", "forget"} <= offered(provider)
     off = serve(PROVIDER_NAME="fake", PROVIDER_MODEL="fake", PROVIDER_BASE_URL=provider.base_url, MEMORY="false")
     with off.client(email) as there:
-        assert use(there, provider, call("remember", fact="More")) == ["Remembering is turned off."]
+        assert "There is no tool" in use(there, provider, call("remember", fact="More"))[0]
         ask(there)
     assert offered(provider).isdisjoint({"remember", "forget"})
     assert REX not in instructions(provider)
@@ -130,7 +132,8 @@ ANN = "ann@example.com"
 def test_when_it_is_full_the_model_is_told_and_may_make_room() -> None:
     for number in range(memory.MAX_FACTS):
         assert memory.remember(ANN, f"fact {number}") == "Remembered."
-    assert "There is no room" in memory.remember(ANN, "one more")
+    with pytest.raises(ToolFailed, match="There is no room"):
+        memory.remember(ANN, "one more")
     memory.forget_fact(ANN, "fact 7")
     assert memory.remember(ANN, "one more") == "Remembered."
 
@@ -151,10 +154,25 @@ def test_at_once_there_are_not_more_than_may_be() -> None:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("fact", ["", " \n", "a\0b", "\ud800", "x" * 200, "x" * 10_000_000, "é" * 200])
-def test_any_fact_gets_a_sentence(fact: str) -> None:
-    assert memory.remember(ANN, fact).endswith((".", "shorter."))
-    assert memory.forget_fact(ANN, fact)
+@pytest.mark.parametrize("fact", ["a\0b", "\ud800", "x" * 200, "é" * 200])
+def test_a_fact_may_be_any_short_text(fact: str) -> None:
+    assert memory.remember(ANN, fact) == "Remembered."
+    assert memory.forget_fact(ANN, fact) == "Forgotten."
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("email", [ANN, ""])
+@pytest.mark.parametrize("fact", ["", " \n", "x" * 201, "x" * 10_000_000])
+@pytest.mark.parametrize("change", [memory.remember, memory.forget_fact])
+def test_what_is_no_fact_is_explained(change: Callable[[str, str], str], fact: str, email: str) -> None:
+    with pytest.raises(ToolFailed, match=r"\w\.$"):
+        change(email, fact)
+
+
+@pytest.mark.django_db
+def test_what_is_not_known_cannot_be_forgotten() -> None:
+    with pytest.raises(ToolFailed, match="There is no such fact"):
+        memory.forget_fact(ANN, REX)
 
 
 @pytest.mark.django_db

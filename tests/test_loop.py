@@ -4,7 +4,8 @@ import asyncio
 import json
 import time
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import httpx2
 import psycopg
@@ -12,9 +13,11 @@ import pytest
 from psycopg.rows import dict_row
 
 from chat.agent import loop, tools
+from chat.agent.errors import PromptTooLong
 from chat.agent.events import AgentEvent, Finished, TextDelta, ToolResult, Usage
 from chat.agent.prompt import ModelRequest, PromptMessage
 from chat.agent.providers import OpenAIProvider
+from chat.agent.toolbox import MAX_CALLS, Limits, Toolbox
 from chat.agent.vendors import Timeouts
 from chat.content import Text
 from tests import fake_provider as fake
@@ -37,19 +40,45 @@ def fail() -> str:
     raise RuntimeError
 
 
+def nothing() -> None:
+    """Has no arguments and no result."""
+
+
+def long() -> str:
+    return "x" * 5000
+
+
+@dataclass
+class Point:
+    x: int
+    y: float = 1.5
+
+
+def odd(
+    points: list[Point], either: int | str = 1, color: Literal["red", 1] = "red", more: dict[str, int] | None = None
+) -> str:
+    """Has arguments that some vendors' formats cannot say.
+
+    points: where
+    """
+    return f"{points} {either} {color} {more}"
+
+
 @pytest.fixture
 def own_tools(monkeypatch: pytest.MonkeyPatch) -> None:
     """The tools of this file alone."""
-    monkeypatch.setattr(tools, "_registry", {})
-    for function in (add, wait, fail):
+    monkeypatch.setattr(tools, "registry", {})
+    monkeypatch.setattr(tools, "_places", {})
+    for function in (add, wait, fail, nothing, long, odd):
         tools.tool(function)
 
 
-async def run(provider: FakeProvider, name: str = "fake") -> list[AgentEvent]:
+async def run(provider: FakeProvider, name: str = "fake", **limits: Any) -> list[AgentEvent]:
     """The events, without tokens that are only estimated."""
     model = OpenAIProvider(name, "small", provider.base_url, "secret", Timeouts(5, 5, 5), 0)
     question = PromptMessage("user", (Text("How much?"),))
-    request = ModelRequest("Be kind.", (question,), tools=tools.registered())
+    toolbox = Toolbox(tuple(tools.registry.values()), limits=Limits(**limits))
+    request = ModelRequest("Be kind.", (question,), toolbox=toolbox)
     try:
         return [event async for event in loop.run(model, request) if not getattr(event, "estimated", False)]
     finally:
@@ -102,15 +131,54 @@ async def test_several_calls_run_side_by_side_and_keep_their_order(provider: Fak
 async def test_the_steps_are_bounded(provider: FakeProvider) -> None:
     provider.default = tool_calls(call("add", first=1, second=1))
     events = await run(provider)
-    assert len(provider.requests) == loop.MAX_STEPS
+    assert len(provider.requests) == 8
     assert [event for event in events if isinstance(event, Finished)] == events[-1:]
 
 
 @pytest.mark.usefixtures("own_tools")
-async def test_the_last_step_is_asked_without_tools(provider: FakeProvider) -> None:
-    provider.replies(*[tool_calls(call("add", first=1, second=1))] * (loop.MAX_STEPS - 1), text("Two"))
+async def test_the_number_of_steps_is_the_operators(provider: FakeProvider) -> None:
+    provider.default = tool_calls(call("add", first=1, second=1), say="Once more. ")
+    assert len(results(await run(provider, steps=3))) == 2
+    assert len(provider.requests) == 3
+
+
+@pytest.mark.usefixtures("own_tools")
+async def test_texts_of_two_steps_are_kept_apart(provider: FakeProvider) -> None:
+    provider.replies(tool_calls(call("nothing"), say="Let me see:"), tool_calls(call("nothing")), text("Five"))
+    said = [event.text for event in await run(provider) if isinstance(event, TextDelta)]
+    assert "".join(said) == "Let me see:\n\nFive"
+    assert provider.requests[1].messages[-2]["content"] == "Let me see:"
+
+
+@pytest.mark.usefixtures("own_tools")
+async def test_results_that_are_too_long_for_the_model_are_cut_and_sent_again(provider: FakeProvider) -> None:
+    provider.replies(tool_calls(call("long")), fake.context_too_long(), text("Five"))
+    assert (await run(provider))[-2:] == [TextDelta("Five"), Finished("stop")]
+    whole, cut = (request.messages[-1]["content"] for request in provider.requests[1:])
+    assert len(whole) == 5000
+    assert cut == "x" * 2000 + "\n[cut: 3000 more characters]"
+
+
+@pytest.mark.usefixtures("own_tools")
+async def test_a_prompt_that_is_too_long_whatever_is_cut_is_an_error(provider: FakeProvider) -> None:
+    provider.replies(tool_calls(call("long")), *[fake.context_too_long()] * 2)
+    with pytest.raises(PromptTooLong):
+        await run(provider)
+
+
+@pytest.mark.usefixtures("own_tools")
+async def test_an_endless_number_of_calls_is_bounded(provider: FakeProvider) -> None:
+    provider.replies(tool_calls(*[call("add", first=1, second=1)] * 40), text("Two"))
     events = await run(provider)
-    assert ["tools" in request.json for request in provider.requests] == [True] * (loop.MAX_STEPS - 1) + [False]
+    assert [failed for _, failed in results(events)].count(False) == MAX_CALLS
+    assert events[-1] == Finished("stop")
+
+
+@pytest.mark.usefixtures("own_tools")
+async def test_the_last_step_is_asked_without_tools(provider: FakeProvider) -> None:
+    provider.replies(*[tool_calls(call("add", first=1, second=1))] * 7, text("Two"))
+    events = await run(provider)
+    assert ["tools" in request.json for request in provider.requests] == [True] * 7 + [False]
     assert events[-2:] == [TextDelta("Two"), Finished("stop")]
 
 
@@ -151,6 +219,23 @@ async def test_each_vendor_understands_the_way_back(strict: FakeProvider) -> Non
     events = await run(strict, strict.vendor.name)
     assert results(events) == [("5", False), ("9", False)]
     assert events[-1] == Finished("stop")
+
+
+@pytest.mark.usefixtures("own_tools")
+async def test_each_vendor_takes_calls_that_are_none(strict: FakeProvider) -> None:
+    wrong = [Call("functions.add", "{}"), Call("add", '{"first": '), Call("nothing", ""), Call("odd", "[1]")]
+    strict.replies(*[tool_calls(each) for each in wrong], text("Done"))
+    assert (await run(strict, strict.vendor.name))[-1] == Finished("stop")
+    assert [request.closed_early for request in strict.requests] == [False] * 5
+
+
+@pytest.mark.usefixtures("own_tools")
+async def test_each_vendor_is_asked_to_the_last_step(strict: FakeProvider) -> None:
+    strict.replies(*[tool_calls(call("add", first=1, second=1))] * 7, text("Two"))
+    assert TextDelta("Two") in await run(strict, strict.vendor.name)
+    last = strict.requests[-1].json
+    assert last.get("tool_choice") == ("none" if "tools" in last else None)
+    assert ("tools" in last) == (strict.vendor.name == "anthropic")
 
 
 # Through the whole agent.

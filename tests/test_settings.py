@@ -81,6 +81,11 @@ MALFORMED = {
     "HISTORY_TOKENS": ["0", "much"],
     "INCLUDE_SOURCES": ["maybe"],
     "MEMORY": ["perhaps"],
+    "TOOLS": ["a b", "search-context", "**"],
+    "MAX_TOOL_STEPS": ["0", "101", "few"],
+    "TOOL_SECONDS": ["0", "soon"],
+    "TOOL_RESULT_CHARS": ["0", "much"],
+    "TIME_ZONE": ["Nowhere", "../etc", "UTC+2"],
     "DRAIN_SECONDS": ["0", "-1"],
     "LOG_LEVEL": ["LOUD", "10"],
 }

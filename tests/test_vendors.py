@@ -6,19 +6,20 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-import chat.tools
-from chat.agent import attempts
+from chat import tools as built_in
+from chat.agent import attempts, tools
 from chat.agent.errors import Refused
 from chat.agent.events import AgentEvent, Finished, TextDelta, ToolResult, Usage
 from chat.agent.prompt import ModelRequest, Passage, PromptMessage
 from chat.agent.providers import OpenAIProvider
+from chat.agent.toolbox import Toolbox
 from chat.agent.vendors import Timeouts
 from chat.content import File, Image, Text
 from tests import fake_provider as fake
 from tests.fake_provider import FakeProvider, Gate, call, text, tool_calls
 
 PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(20)).decode()
-TOOLS = ("search_context", "current_time")
+TOOLBOX = Toolbox(tuple(tools.registry[name] for name in ("search_context", "current_time")))
 
 
 @pytest.fixture(params=fake.VENDORS)
@@ -37,11 +38,11 @@ async def model(vendor: FakeProvider) -> AsyncIterator[OpenAIProvider]:
 
 @pytest.fixture(autouse=True)
 def _nothing_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chat.tools, "passages", lambda *_: [])
+    monkeypatch.setattr(built_in, "passages", lambda *_: [])
 
 
 def asking(*messages: PromptMessage) -> ModelRequest:
-    return ModelRequest("Be kind.", messages, (Passage("Snails", "", "Snails are slow."),), TOOLS)
+    return ModelRequest("Be kind.", messages, (Passage("Snails", "", "Snails are slow."),), TOOLBOX)
 
 
 def user(*blocks: Text | Image | File) -> PromptMessage:

@@ -155,7 +155,6 @@ BROKEN = {
     "calls that are no list": line({"tool_calls": 1}) + END,
     "a call of words": line({"tool_calls": ["weather"]}) + END,
     "a call by number": line({"tool_calls": [{"id": 7, "function": {"name": 1}}]}) + END,
-    "arguments as an object": line({"tool_calls": [{"function": {"name": "a", "arguments": {"a": 1}}}]}) + END,
     "nested without end": b'data: {"choices": ' + b"[" * 100_000 + b"\n\n",
 }
 
@@ -233,6 +232,30 @@ def test_two_calls_of_one_tool_without_ids() -> None:
 def test_a_call_without_an_id_gets_one_that_every_provider_takes() -> None:
     [call] = calls(called("a", "{}", id=""))
     assert re.fullmatch(r"[A-Za-z0-9]{9}", call.id)
+
+
+def test_two_calls_never_share_an_id() -> None:
+    first, second = calls(called("a", "{}", id="c1"), called("b", "{}", id="c1"))
+    assert (first.id, first.name, second.name) == ("c1", "a", "b")
+    assert second.id != "c1"
+
+
+def test_arguments_may_come_as_an_object() -> None:
+    assert calls({"function": {"name": "a", "arguments": {"city": "Paris"}}})[0].arguments == '{"city": "Paris"}'
+
+
+@pytest.mark.parametrize("arguments", ["", '{"a": ', "null", "[1]", "[" * 100_000])
+def test_arguments_that_are_none_go_back_as_an_empty_object(arguments: str) -> None:
+    call = ToolCallRequest("c1", "a", arguments)
+    [_, message] = wire.messages(ModelRequest("", (PromptMessage("assistant", (), tool_calls=(call,)),)))
+    assert message["tool_calls"][0]["function"]["arguments"] == "{}"
+
+
+@pytest.mark.parametrize(("name", "sent"), [("", "unknown"), ("functions.add", "functions_add"), ("ä" * 99, "_" * 64)])
+def test_a_name_that_is_none_goes_back_as_one(name: str, sent: str) -> None:
+    call = ToolCallRequest("c1", name, "{}")
+    [_, message] = wire.messages(ModelRequest("", (PromptMessage("assistant", (), tool_calls=(call,)),)))
+    assert message["tool_calls"][0]["function"]["name"] == sent
 
 
 def test_what_a_vendor_wants_back_is_kept_and_sent_back() -> None:

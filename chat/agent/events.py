@@ -35,12 +35,17 @@ class ToolCallRequest:
 
 @dataclass(frozen=True)
 class ToolResult:
-    """What a call gave; a failure is a result too, which the model can act on."""
+    """What a call gave; a failure is a result too, which the model can act on.
+
+    ``error`` holds what only the operator is to see; ``step`` counts a turn's model calls from 1.
+    """
 
     call: ToolCallRequest
     content: str
     failed: bool
     duration_ms: int
+    error: str = ""
+    step: int = 1
 
 
 @dataclass(frozen=True)

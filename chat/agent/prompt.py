@@ -10,6 +10,7 @@ from typing import Literal
 
 from ccagent.text import estimated_tokens
 from chat.agent.events import ToolCallRequest, Usage
+from chat.agent.toolbox import Toolbox
 from chat.content import Block, File, Image, Text
 
 DEFAULT_SYSTEM_PROMPT = (
@@ -66,7 +67,7 @@ class PromptMessage:
 
 @dataclass(frozen=True)
 class ModelRequest:
-    """Everything one model call is made of, in no vendor's shape. ``tools`` are names out of the registry.
+    """Everything one model call is made of, in no vendor's shape.
 
     ``temperature`` and ``max_tokens`` are wishes: None is not sent, and what a model refuses is left out.
     ``facts`` are about the person; ``summary`` is of earlier turns, most of which are not among the messages any more.
@@ -76,7 +77,7 @@ class ModelRequest:
     system: str
     messages: tuple[PromptMessage, ...]
     passages: tuple[Passage, ...] = ()
-    tools: tuple[str, ...] = field(default=())
+    toolbox: Toolbox = field(default_factory=Toolbox)
     temperature: float | None = None
     max_tokens: int | None = None
     facts: tuple[str, ...] = ()

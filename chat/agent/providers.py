@@ -14,9 +14,10 @@ import httpx2
 import openai
 
 from ccagent.vendors import retry_after
-from chat.agent import errors, tools, wire
+from chat.agent import errors, wire
 from chat.agent.events import ModelEvent
 from chat.agent.prompt import ModelRequest
+from chat.agent.toolbox import Toolbox
 from chat.agent.transport import Body, Transport
 from chat.agent.vendors import NEWER_LENGTHS, UNKNOWN, VENDORS, Timeouts
 
@@ -117,14 +118,22 @@ class OpenAIProvider:
     def _body(self, request: ModelRequest, left_out: set[_Option]) -> dict[str, Any]:
         body: dict[str, Any] = {"model": self.model, "messages": wire.messages(request), "stream": True}
         options: dict[str, Any] = {name: _OPTION_VALUES[name] for name in self._vendor.options}
-        if request.tools and ("tools", None) not in left_out:
-            options["tools"] = tools.schemas(request.tools)
+        if ("tools", None) not in left_out:
+            options |= self._tools(request.toolbox)
         if request.temperature is not None:
             options["temperature"] = request.temperature
         length = next((name for name in self._vendor.lengths if (name, request.max_tokens) not in left_out), None)
         if length and request.max_tokens is not None:
             options[length] = request.max_tokens
         return body | {name: value for name, value in options.items() if _option(name, value) not in left_out}
+
+    def _tools(self, toolbox: Toolbox) -> dict[str, Any]:
+        if not toolbox.tools or (toolbox.closed and not self._vendor.keeps_tools):
+            return {}
+        schemas = toolbox.schemas
+        if self._vendor.names_no_arguments:
+            schemas = [_without_arguments(schema) for schema in schemas]
+        return {"tools": schemas, "tool_choice": "none"} if toolbox.closed else {"tools": schemas}
 
     async def _send(self, body: dict[str, Any], stack: AsyncExitStack) -> Body:
         # Not chat.completions.create(): it walks through every message once more, which took most of a turn's time.
@@ -134,6 +143,14 @@ class OpenAIProvider:
         stack.push_async_callback(stream.close)
         opened: Body = stream.response.extensions["body"]
         return opened
+
+
+def _without_arguments(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a tool, which tells nothing of its arguments if there are none."""
+    function = schema["function"]
+    if function["parameters"]["properties"]:
+        return schema
+    return {**schema, "function": {name: value for name, value in function.items() if name != "parameters"}}
 
 
 def _may_pass(error: openai.APIError) -> bool:

@@ -30,14 +30,18 @@ class Vendor:
     options: tuple[str, ...] = ()
     # The names of an answer's greatest length, the one to try first in front.
     lengths: tuple[str, ...] = ("max_tokens", "max_completion_tokens")
+    # Refuses the description of a tool's arguments where it has none.
+    names_no_arguments: bool = False
+    # Refuses earlier tool calls in a request that offers no tools.
+    keeps_tools: bool = False
 
 
 NEWER_LENGTHS = ("max_completion_tokens", "max_tokens")
 UNKNOWN = Vendor("")
 VENDORS = {
-    "google-genai": Vendor(BASE_URLS["google-genai"], "gemini-2.5-flash", ("stream_options",)),
+    "google-genai": Vendor(BASE_URLS["google-genai"], "gemini-2.5-flash", ("stream_options",), names_no_arguments=True),
     "openai": Vendor(BASE_URLS["openai"], options=("stream_options",), lengths=NEWER_LENGTHS),
-    "anthropic": Vendor(BASE_URLS["anthropic"], options=("stream_options",)),
+    "anthropic": Vendor(BASE_URLS["anthropic"], options=("stream_options",), keeps_tools=True),
     "mistralai": Vendor(BASE_URLS["mistralai"]),
     "groq": Vendor(BASE_URLS["groq"], options=("stream_options",), lengths=NEWER_LENGTHS),
     "cohere": Vendor(BASE_URLS["cohere"], options=("stream_options",)),

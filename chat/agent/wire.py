@@ -44,9 +44,18 @@ def _part(block: Any) -> dict[str, Any]:
 
 
 def _tool_call(call: ToolCallRequest) -> dict[str, Any]:
-    function = {"name": call.name, "arguments": call.arguments}
+    """A model's call on its way back, in a form that its vendor takes whatever the model made of it."""
+    name = re.sub(r"[^A-Za-z0-9_-]", "_", call.name[:64]) or "unknown"
+    function = {"name": name, "arguments": call.arguments if _is_object(call.arguments) else "{}"}
     extra = {"extra_content": call.extra} if call.extra else {}
     return {"id": call.id, "type": "function", "function": function, **extra}
+
+
+def _is_object(arguments: str) -> bool:
+    try:
+        return isinstance(json.loads(arguments), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _start_of_text(line: bytes | bytearray) -> str:
@@ -189,7 +198,9 @@ class ToolCallAssembler:
             call = {"id": call_id, "index": piece.get("index"), "name": "", "arguments": "", "extra": {}}
             self._calls.append(call)
         call["name"] = call["name"] or clean(function.get("name") or "")
-        call["arguments"] += function.get("arguments") or ""
+        arguments = function.get("arguments") or ""
+        # Some local servers send an object where the format has its JSON.
+        call["arguments"] += arguments if isinstance(arguments, str) else json.dumps(arguments)
         call["extra"].update(piece.get("extra_content") or {})
 
     def _belongs_to(self, call_id: str, name: str | None, index: int | None) -> dict[str, Any] | None:
@@ -204,10 +215,14 @@ class ToolCallAssembler:
         return (same_index or self._calls)[-1]
 
     def whole(self) -> list[ToolCallRequest]:
-        return [
-            ToolCallRequest(call["id"] or _new_id(), call["name"], clean(call["arguments"]), call["extra"])
-            for call in self._calls
-        ]
+        """The calls, each with an id of its own, by which its result finds back."""
+        whole: list[ToolCallRequest] = []
+        taken: set[str] = {""}
+        for call in self._calls:
+            call_id = call["id"] if call["id"] not in taken else _new_id()
+            taken.add(call_id)
+            whole.append(ToolCallRequest(call_id, call["name"], clean(call["arguments"]), call["extra"]))
+        return whole
 
 
 def _new_id() -> str:

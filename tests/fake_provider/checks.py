@@ -44,6 +44,7 @@ def complaints(body: Body, vendor: str | None) -> Iterator[Complaint]:
     yield from malformed_body(body)
     yield from malformed_messages(body)
     yield from unmatched_calls(body)
+    yield from named_functions(body)
     if vendor:
         refused = REFUSED_FIELDS.get(vendor, set())
         yield from (("field", {"field": name}) for name in body if name in refused)
@@ -100,6 +101,24 @@ def unmatched_calls(body: Body) -> Iterator[Complaint]:
         waiting = [call["id"] for call in message.get("tool_calls") or []]
 
 
+def calls_of(body: Body) -> Iterator[dict[str, Any]]:
+    for message in body["messages"]:
+        yield from (call["function"] for call in message.get("tool_calls") or [])
+
+
+def named_functions(body: Body) -> Iterator[Complaint]:
+    """Both those on offer and those that were called."""
+    functions = [*(tool["function"] for tool in body.get("tools") or []), *calls_of(body)]
+    yield from (
+        ("name", {"name": one["name"]}) for one in functions if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", one["name"])
+    )
+    for tool in body.get("tools") or []:
+        if len(tool["function"].get("description", "")) > 1024:
+            yield "invalid", {"why": "Expected a string with maximum length 1024."}
+        if tool["function"].get("parameters", {"type": "object"}).get("type") != "object":
+            yield "invalid", {"why": "schema must be a JSON Schema of 'type: \"object\"'"}
+
+
 # What one vendor does not take.
 
 
@@ -111,6 +130,49 @@ def reasoning_models_refuse_sampling(body: Body) -> Iterator[Complaint]:
 def functions_start_with_a_letter(body: Body) -> Iterator[Complaint]:
     names = [tool["function"]["name"] for tool in body.get("tools") or []]
     yield from (("name", {"name": name}) for name in names if not re.match(r"[A-Za-z_]", name))
+
+
+SCHEMA_WORDS = {"type", "description", "enum", "properties", "required", "items", "anyOf"}
+
+
+def schemas_have_few_words(body: Body) -> Iterator[Complaint]:
+    for tool in body.get("tools") or []:
+        if "parameters" in tool["function"]:
+            yield from unknown_words(tool["function"]["parameters"], top=True)
+
+
+def unknown_words(schema: Mapping[str, Any], *, top: bool = False) -> Iterator[Complaint]:
+    yield from (("field", {"field": word}) for word in schema if word not in SCHEMA_WORDS)
+    if "anyOf" in schema and len(schema) > 1:
+        yield "invalid", {"why": "When using any_of, it must be the only field set."}
+    if "anyOf" not in schema and not isinstance(schema.get("type"), str):
+        yield "invalid", {"why": "schema must have a type"}
+    if not all(isinstance(value, str) and value for value in schema.get("enum", [])):
+        yield "invalid", {"why": "Invalid value at 'enum' (TYPE_STRING)"}
+    if top and not schema.get("properties"):
+        yield "invalid", {"why": "parameters.properties: should be non-empty for OBJECT type"}
+    if schema.get("type") == "array" and "items" not in schema:
+        yield "invalid", {"why": "items: missing field."}
+    for part in [*schema.get("properties", {}).values(), *schema.get("anyOf", [])]:
+        yield from unknown_words(part)
+    if "items" in schema:
+        yield from unknown_words(schema["items"])
+
+
+def arguments_are_objects(body: Body) -> Iterator[Complaint]:
+    """It makes objects of them for a format of its own."""
+    for call in calls_of(body):
+        try:
+            is_object = isinstance(json.loads(call["arguments"]), dict)
+        except ValueError:
+            is_object = False
+        if not is_object:
+            yield "invalid", {"why": "tool_use.input: Input should be a valid dictionary"}
+
+
+def tools_are_there_as_long_as_calls(body: Body) -> Iterator[Complaint]:
+    if any(calls_of(body)) and not body.get("tools"):
+        yield "invalid", {"why": "Requests which include `tool_use` or `tool_result` blocks must define tools."}
 
 
 def calls_of_this_turn_are_signed(body: Body) -> Iterator[Complaint]:
@@ -182,8 +244,18 @@ def tools_are_not_strict(body: Body) -> Iterator[Complaint]:
 
 CHECKS: Mapping[str, tuple[Check, ...]] = {
     "openai": (reasoning_models_refuse_sampling,),
-    "google-genai": (functions_start_with_a_letter, calls_of_this_turn_are_signed),
-    "anthropic": (temperature_is_at_most_one, newest_models_refuse_temperature),
+    "google-genai": (
+        functions_start_with_a_letter,
+        schemas_have_few_words,
+        arguments_are_objects,
+        calls_of_this_turn_are_signed,
+    ),
+    "anthropic": (
+        temperature_is_at_most_one,
+        newest_models_refuse_temperature,
+        arguments_are_objects,
+        tools_are_there_as_long_as_calls,
+    ),
     "mistralai": (call_ids_are_nine_alphanumerics, no_user_after_tool, no_reasoning_played_back_to_mistral),
     "groq": (
         one_choice_only,

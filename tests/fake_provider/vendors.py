@@ -36,6 +36,7 @@ WORDS: Mapping[str, Problem] = {
     "server": Problem(500, "The server had an error while processing your request.", "server_error"),
     "overloaded": Problem(503, "The engine is currently overloaded, please try again later", "server_error"),
     "invalid": Problem(400, "{why}"),
+    "name": Problem(400, "Invalid 'tools[0].function.name': '{name}' does not match '^[a-zA-Z0-9_-]+$'."),
     "field": Problem(
         400,
         "Unsupported parameter: '{field}' is not supported with this model.",

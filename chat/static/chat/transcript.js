@@ -15,7 +15,9 @@ document.addEventListener("DOMContentLoaded", () => {
     if (!article || status !== "streaming") refresh();
     if (!article) return;
     article.querySelector(".status").textContent = status;
-    let shown = article.querySelector(".text");
+    // While it grows the text is one; at its end the page has it in pieces, with the tool calls between them.
+    let [shown, ...others] = article.querySelectorAll(".text");
+    others.forEach((other) => other.remove());
     if (!shown) {
       shown = document.createElement("div");
       shown.className = "text";
