@@ -1,7 +1,5 @@
 """Remembered facts: the tools remember and forget, what later turns know, and who may take it out."""
 
-import asyncio
-import threading
 from collections.abc import Callable
 
 import httpx2
@@ -11,7 +9,6 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
-from ccagent.database import in_database
 from chat import memory, storage
 from chat.agent.tools import ToolFailed
 from chat.content import Text
@@ -89,6 +86,12 @@ def test_several_at_once_are_all_remembered_and_twins_once(person: httpx2.Client
     assert sorted(use(person, provider, *calls)) == ["Remembered.", "Remembered.", "This is remembered already."]
 
 
+def test_at_once_there_are_not_more_than_may_be(person: httpx2.Client, provider: FakeProvider) -> None:
+    facts = [call("remember", fact=f"fact {number}") for number in range(48)]
+    told = [use(person, provider, *facts[start : start + 16]).count("Remembered.") for start in (0, 16, 32)]
+    assert told == [16, 16, memory.MAX_FACTS - 32]
+
+
 def test_a_fact_that_is_too_long_is_told_to_the_model(person: httpx2.Client, provider: FakeProvider) -> None:
     assert "say it shorter" in use(person, provider, call("remember", fact="x" * 201))[0]
 
@@ -136,21 +139,6 @@ def test_when_it_is_full_the_model_is_told_and_may_make_room() -> None:
         memory.remember(ANN, "one more")
     memory.forget_fact(ANN, "fact 7")
     assert memory.remember(ANN, "one more") == "Remembered."
-
-
-@pytest.mark.django_db(transaction=True)
-def test_at_once_there_are_not_more_than_may_be() -> None:
-    def add(number: int) -> None:
-        asyncio.run(in_database(memory.remember, ANN, f"fact {number}"))
-
-    for number in range(memory.MAX_FACTS - 2):
-        memory.remember(ANN, f"early fact {number}")
-    threads = [threading.Thread(target=add, args=(number,)) for number in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert Fact.objects.filter(email=ANN).count() == memory.MAX_FACTS
 
 
 @pytest.mark.django_db
