@@ -1,5 +1,8 @@
 """The rows of the benchmark. Each asks the provider directly, then through the server, and compares."""
 
+import json
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -9,7 +12,7 @@ from tests.fake_provider.metronome import Pace
 
 from .answers import Job
 from .load import Outcome
-from .processes import Provider, Server, run_job
+from .processes import ROOT, Provider, Server, run_job
 
 D20 = Pace(tokens=200, pause=0.02)
 SPREAD_SECONDS = 4.0
@@ -135,6 +138,16 @@ def plain(bench: Bench) -> Iterator[Line]:
     yield Line(title, "server's CPU per answer, ms", None, pair.cpu / (20 * 20) * 1000)
 
 
+def prompts(_: Bench) -> Iterator[Line]:
+    """In a process and a database of their own, because a turn's prompt is built inside the server."""
+    command = [sys.executable, "-m", "bench.prompts", "--json"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, cwd=ROOT, text=True, check=True)
+    for figure in json.loads(done.stdout):
+        title = f"prompt, {figure['turns']:,} turns deep, {figure['budget']:,} tokens"
+        yield Line(title, "built in, median, ms", None, figure["median"])
+        yield Line(title, "queries", None, figure["queries"])
+
+
 ROWS: Mapping[str, Row] = {
     "one": one_stream,
     "flood": flood,
@@ -144,6 +157,7 @@ ROWS: Mapping[str, Row] = {
     "500": paced_streams("500", 500),
     "500-spread": paced_streams("500-spread", 500, SPREAD_SECONDS),
     "plain": plain,
+    "prompt": prompts,
 }
 
 

@@ -200,7 +200,7 @@ def connections(evidence: Evidence) -> Iterator[Finding]:
 
 def provider(evidence: Evidence) -> Iterator[Finding]:
     chats = [request for request in evidence.requests if request.path.endswith("/chat/completions")]
-    refused = len(chats) - evidence.provider.calls.total()
+    refused = len(chats) - evidence.provider.kinds.total()
     yield "the provider was sent no malformed request", not refused, f"{refused} refused"
     yield "no call of the provider is left open", all(request.ended_at for request in chats), ""
     for number, times in evidence.provider.whole.items():

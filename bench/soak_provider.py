@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from random import Random
 
+from chat.agent.summary import INSTRUCTIONS
 from tests.fake_provider import (
     Reply,
     Request,
@@ -126,6 +127,14 @@ MOODS: Mapping[str, tuple[float, Mood]] = {
 }
 
 
+_SUMMARISE = INSTRUCTIONS.partition("{")[0]
+
+
+def _summary(request: Request) -> Response:
+    """Without tags, which are for answers; a third of the requests fail."""
+    return Random(request.body).choice([text("They counted."), text("They counted.", pause=0.5), status(500)])(request)
+
+
 class MoodyProvider:
     """The fake provider's reply to everything: at random once it is not `calm` any more.
 
@@ -141,6 +150,9 @@ class MoodyProvider:
         self._seed = seed
 
     def __call__(self, request: Request) -> Response:
+        if request.messages[0]["content"].startswith(_SUMMARISE):
+            self.kinds["summary"] += 1
+            return _summary(request)
         number = numbers_in(request.question)[-1]
         self.calls[number] += 1
         random = Random(f"{self._seed} {number} {self.calls[number]}")

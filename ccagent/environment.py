@@ -180,8 +180,14 @@ class Environment(BaseSettings):
     )
     max_running_turns: PositiveInt = Field(4, description="Most answers in the making at once for one e-mail.")
     answer_max_chars: PositiveInt = Field(200_000, description="Longest answer, in characters; it is cut there.")
-    history_tokens: PositiveInt = Field(
-        8000, description="Most tokens (estimated) of earlier conversation that go into a prompt."
+    history_tokens: PositiveInt | None = Field(
+        None,
+        description="Most tokens (estimated) of the conversation that go into a prompt: the question, the turns before "
+        "it and the summary of those that fell out. Unset: a quarter of the model's context window, at most 32,000; "
+        "8,000 where the window is not known.",
+    )
+    memory: bool = Field(
+        True, description="Let the model remember short facts about a person, for all later conversations."
     )
     tools: str = Field(
         "*",

@@ -9,14 +9,14 @@ from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import Truncator
 
 from chat import prompt_admin  # noqa: F401  (registers itself)
 from chat.content import serialise
 from chat.mcp import admin as tool_servers  # noqa: F401  (registers itself)
-from chat.models import Attachment, Conversation, Message, ToolCall
+from chat.models import Attachment, Conversation, Fact, Message, Summary, ToolCall
 
 _TRANSCRIPT_MESSAGES = 200
 
@@ -33,11 +33,11 @@ class ReadOnly:
 
 @admin.register(Conversation)
 class ConversationAdmin(ReadOnly, admin.ModelAdmin[Conversation]):
-    list_display = ["person", "messages_so_far", "last_activity_at", "created_at"]
-    list_filter = ["last_activity_at"]
+    list_display = ["person", "current", "messages_so_far", "last_activity_at", "created_at"]
+    list_filter = [("archived_at", admin.EmptyFieldListFilter), "last_activity_at"]
     search_fields = ["email"]
-    fields = ["person", "last_activity_at", "created_at", "transcript"]
-    readonly_fields = ["person", "last_activity_at", "created_at", "transcript"]
+    fields = ["person", "last_activity_at", "created_at", "archived_at", "facts", "summary", "transcript"]
+    readonly_fields = ["person", "last_activity_at", "created_at", "archived_at", "facts", "summary", "transcript"]
     date_hierarchy = "last_activity_at"
 
     class Media:
@@ -47,6 +47,33 @@ class ConversationAdmin(ReadOnly, admin.ModelAdmin[Conversation]):
     @admin.display(ordering="email")
     def person(self, conversation: Conversation) -> str:
         return str(conversation)
+
+    @admin.display(boolean=True, ordering="archived_at")
+    def current(self, conversation: Conversation) -> bool:
+        return conversation.is_current
+
+    @admin.display(description="remembered facts")
+    def facts(self, conversation: Conversation) -> SafeString | str:
+        """What is remembered of the person, each with the way to its deletion."""
+        facts = Fact.objects.filter(email=conversation.email) if conversation.email else []
+        lines = [
+            format_html('{} (<a href="{}">delete</a>)', fact.text, reverse("admin:chat_fact_delete", args=[fact.pk]))
+            for fact in facts
+        ]
+        return format_html_join(mark_safe("<br>"), "{}", ((line,) for line in lines)) or "none"
+
+    def summary(self, conversation: Conversation) -> SafeString | str:
+        """The newest summary; the earlier ones and what they cost are one link away."""
+        newest = conversation.summaries.first()
+        if newest is None:
+            return "none"
+        every = reverse("admin:chat_summary_changelist") + f"?conversation__id__exact={conversation.pk}"
+        return format_html(
+            'of messages 1 to {}, <a href="{}">all summaries</a><div class="summary">{}</div>',
+            newest.through,
+            every,
+            newest.text,
+        )
 
     @admin.display(description="messages", ordering="last_sequence")
     def messages_so_far(self, conversation: Conversation) -> int:
@@ -150,3 +177,27 @@ class MessageAdmin(ReadOnly, admin.ModelAdmin[Message]):
     def shown_passages(self, message: Message) -> SafeString | str:
         lines = [format_html("{} (score {})", item["title"], round(item["score"], 3)) for item in message.passages]
         return format_html("<br>".join(["{}"] * len(lines)), *lines) if lines else "none"
+
+
+@admin.register(Summary)
+class SummaryAdmin(ReadOnly, admin.ModelAdmin[Summary]):
+    list_display = ["conversation", "through", "model", "prompt_tokens", "completion_tokens", "beginning", "created_at"]
+    list_filter = ["created_at"]
+    list_select_related = ["conversation"]
+    search_fields = ["conversation__email"]
+    readonly_fields = ["created_at"]
+
+    @admin.display(description="text")
+    def beginning(self, summary: Summary) -> str:
+        return Truncator(summary.text).chars(100)
+
+
+@admin.register(Fact)
+class FactAdmin(ReadOnly, admin.ModelAdmin[Fact]):
+    """What the model was to remember of people; deleting is the only thing that an operator does to it."""
+
+    list_display = ["email", "text", "created_at"]
+    list_display_links = ["text"]
+    list_filter = ["created_at"]
+    search_fields = ["email", "text"]
+    readonly_fields = ["created_at"]

@@ -15,22 +15,35 @@ from chat.content import Block, Image, Text, deserialise
 class Conversation(models.Model):
     """What one person and the agent said to each other.
 
-    An e-mail has one current conversation; somebody without one has a conversation for each call, which no API shows.
+    An e-mail has one current conversation, and those that were archived when the person started over; somebody without
+    an e-mail has a conversation for each call. No API shows those two.
     """
 
     email = models.CharField("e-mail", max_length=254, blank=True, db_index=True, help_text="Empty: an anonymous call.")
     created_at = models.DateTimeField(auto_now_add=True, db_default=Now())
     last_activity_at = models.DateTimeField(auto_now_add=True, db_default=Now(), db_index=True)
     last_sequence = models.PositiveIntegerField(default=0, db_default=0, editable=False)
+    archived_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="When the person started over. Empty: the current one."
+    )
+    summarising_since = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:
         ordering = ["-last_activity_at"]
         constraints = [
-            models.UniqueConstraint(fields=["email"], condition=~Q(email=""), name="one_conversation_per_email"),
+            models.UniqueConstraint(
+                fields=["email"],
+                condition=~Q(email="") & Q(archived_at=None),
+                name="one_current_conversation_per_email",
+            ),
         ]
 
     def __str__(self) -> str:
         return self.email or f"anonymous call {self.pk}"
+
+    @property
+    def is_current(self) -> bool:
+        return bool(self.email) and self.archived_at is None
 
 
 class PromptContent(models.Model):
@@ -249,6 +262,51 @@ class ToolCall(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class Summary(models.Model):
+    """What was said up to a message, in the model's words; the newest of a conversation holds the older ones."""
+
+    conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="summaries")
+    through = models.PositiveIntegerField(help_text="Sequence of the last message that it covers.")
+    text = models.TextField()
+    provider = models.CharField(max_length=100, blank=True)
+    model = models.CharField(max_length=200, blank=True)
+    prompt_tokens = models.PositiveIntegerField(default=0)
+    completion_tokens = models.PositiveIntegerField(default=0)
+    tokens_estimated = models.BooleanField(default=False, help_text="The provider counted no tokens.")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["conversation", "-through"]
+        verbose_name_plural = "summaries"
+        constraints = [
+            models.UniqueConstraint(fields=["conversation", "through"], name="one_summary_through_a_message"),
+        ]
+
+    def __str__(self) -> str:
+        return f"Summary through message {self.through}"
+
+
+MAX_FACT_CHARS = 200
+
+
+class Fact(models.Model):
+    """Something short that the model was to remember of a person; it outlives conversations."""
+
+    email = models.CharField("e-mail", max_length=254)
+    text = models.CharField(max_length=MAX_FACT_CHARS)
+    created_at = models.DateTimeField(auto_now_add=True, db_default=Now())
+
+    class Meta:
+        ordering = ["email", "pk"]
+        verbose_name = "remembered fact"
+        constraints = [
+            models.UniqueConstraint(fields=["email", "text"], name="a_fact_once_per_person"),
+        ]
+
+    def __str__(self) -> str:
+        return self.text
 
 
 # At the end, because a model of another module of the app is known only once somebody imports it.

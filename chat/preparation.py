@@ -5,9 +5,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from chat import history, toolset
-from chat.agent.prompt import ModelRequest, PromptMessage, words
+from django.conf import settings
+
+from ccagent.text import cut_to, estimated_tokens
+from chat import history, memory, summaries, toolset, window
+from chat.agent.prompt import ModelRequest
+from chat.agent.windows import history_tokens
 from chat.content import Block, plain_text
+from chat.memory import Memory
 from chat.models import Message
 from chat.prompts import in_force
 from context.embeddings import QuestionVector, active
@@ -19,13 +24,15 @@ class Prepared:
     """What the model is asked, and what its message notes of that: the prompt's version and the passages.
 
     ``model`` is the name that the version gives, empty where it leaves that to the environment. Tools that
-    search add to ``passages`` while the turn runs.
+    search add to ``passages`` while the turn runs. ``outgrown`` says that turns fell out of the window which no
+    summary holds.
     """
 
     request: ModelRequest
     model: str
     prompt: int
     passages: list[dict[str, Any]]
+    outgrown: bool
 
 
 def meant(question: Message, blocks: Sequence[Block]) -> str:
@@ -36,23 +43,29 @@ def meant(question: Message, blocks: Sequence[Block]) -> str:
     if not active() or not in_force().retrieval:
         return ""
     asked = plain_text(blocks)
-    return f"{_asked_before(history.before(question))}\n{asked}" if goes_on(asked) else asked
+    return f"{window.asked_before(question)}\n{asked}" if goes_on(asked) else asked
 
 
 def prepare(question: Message, blocks: Sequence[Block], vector: QuestionVector | None = None) -> Prepared:
-    """The prompt in force, the passages that fit the question, and the newest turns that the budget holds."""
+    """The prompt in force, what is remembered, the passages that fit the question, and the newest turns that fit."""
     prompt = in_force()
-    earlier = history.before(question)
-    asked_before = _asked_before(earlier)
-    found = passages(plain_text(blocks), asked_before, vector, prompt.passages) if prompt.retrieval else []
-    request = history.model_request(question, blocks, prompt, found, earlier)
-    given = [noted(passage) for passage in found]
-    toolbox = toolset.toolbox(question.conversation.email, question.conversation_id, given, searches=prompt.retrieval)
-    return Prepared(dataclasses.replace(request, toolbox=toolbox), prompt.model, prompt.version, given)
+    tokens = history_tokens(settings.ENV, prompt.model)
+    known = _known(question, tokens)
+    given = window.window(question, blocks, tokens - estimated_tokens(known.summary) if known.summary else tokens)
+    found = passages(plain_text(blocks), given.asked_before, vector, prompt.passages) if prompt.retrieval else []
+    request = history.model_request(question, prompt, found, given, known)
+    notes = [noted(passage) for passage in found]
+    toolbox = toolset.toolbox(question.conversation.email, question.conversation_id, notes, searches=prompt.retrieval)
+    outgrown = given.first > known.through + 1
+    return Prepared(dataclasses.replace(request, toolbox=toolbox), prompt.model, prompt.version, notes, outgrown)
 
 
-def _asked_before(newest_first: Sequence[PromptMessage]) -> str:
-    return next((words(message.blocks) for message in newest_first if message.role == "user"), "")
+def _known(question: Message, tokens: int) -> Memory:
+    """What is remembered; a summary from a time when there was more room is cut."""
+    known = memory.recall(question.conversation_id, question.conversation.email)
+    if not known.summary:
+        return known
+    return dataclasses.replace(known, summary=cut_to(summaries.limit(tokens), known.summary))
 
 
 def noted(passage: FoundPassage) -> dict[str, Any]:

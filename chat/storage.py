@@ -80,13 +80,13 @@ def _open_turn(email: str, blocks: Sequence[Block], date: datetime.datetime, onc
 # other; the second sees what others have stored until then. Were they one statement, it would look before it waits.
 _PLACE_OF_PERSON = """
 INSERT INTO chat_conversation (email) VALUES (%(email)s)
-ON CONFLICT (email) WHERE email <> '' DO UPDATE SET last_activity_at = now();
+ON CONFLICT (email) WHERE email <> '' AND archived_at IS NULL DO UPDATE SET last_activity_at = now();
 WITH running AS (
     SELECT count(*) FROM chat_message JOIN chat_conversation ON chat_conversation.id = conversation_id
     WHERE email = %(email)s AND status = 'streaming' AND heartbeat_at >= now() - %(lost)s
 ), place AS (
     UPDATE chat_conversation SET last_sequence = last_sequence + 2 FROM running
-    WHERE email = %(email)s AND running.count < %(most)s
+    WHERE email = %(email)s AND archived_at IS NULL AND running.count < %(most)s
     RETURNING chat_conversation.id, last_sequence, running.count
 )"""
 _PLACE_OF_NOBODY = """
@@ -130,7 +130,7 @@ def _insert(email: str, blocks: Sequence[Block], date: datetime.datetime, once: 
 
 def _earlier_turn(email: str, once: Idempotency) -> OpenedTurn | None:
     """The turn that the same key opened before; one that failed gives its key back, so that another try can succeed."""
-    conversation = Conversation.objects.select_for_update().filter(email=email).first()
+    conversation = Conversation.objects.select_for_update().filter(email=email, archived_at=None).first()
     question = Message.objects.filter(conversation=conversation, idempotency_key=once.key).first()
     if conversation is None or question is None:
         return None
@@ -186,8 +186,9 @@ def request_stop(email: str) -> int:
 
 
 def running_answer(email: str) -> Message | None:
-    """The person's oldest answer in the making, by whatever process."""
-    return _alive().filter(conversation__email=email).order_by("sequence").first()
+    """The oldest answer in the making of the person's current conversation, by whatever process."""
+    alive = _alive().filter(conversation__email=email, conversation__archived_at=None)
+    return alive.order_by("sequence").first()
 
 
 def _alive() -> QuerySet[Message]:
@@ -196,8 +197,34 @@ def _alive() -> QuerySet[Message]:
 
 
 def runs_before(answer: Message) -> bool:
-    """Whether an earlier answer of the conversation is still in the making."""
-    return _alive().filter(conversation=answer.conversation_id, sequence__lt=answer.sequence).exists()
+    """Whether an earlier answer to the person is still in the making, in an archived conversation too."""
+    return _alive().filter(conversation__email=answer.conversation.email, pk__lt=answer.pk).exists()
+
+
+def archive(email: str) -> int | None:
+    """Ends the person's current conversation, its running answers are asked to stop; the next question begins another.
+
+    Returns the conversation's primary key, None where there was nothing to archive.
+    """
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE chat_conversation SET archived_at = now()
+            WHERE email = %s AND email <> '' AND archived_at IS NULL AND last_sequence > 0 RETURNING id
+            """,
+            [email],
+        )
+        archived: tuple[int] | None = cursor.fetchone()
+        if archived is None:
+            return None
+        # A statement of its own: it sees the answer of a question that the one before may have waited for.
+        Message.objects.filter(conversation=archived[0], status=Message.Status.STREAMING).update(stop_requested=True)
+    return archived[0]
+
+
+def is_running(conversation: int) -> bool:
+    """Whether an answer of the conversation is still in the making."""
+    return _alive().filter(conversation=conversation).exists()
 
 
 def close_turn(answer: int, outcome: dict[str, Any], calls: Sequence[MadeCall]) -> None:

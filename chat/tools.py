@@ -7,6 +7,7 @@ from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
 
 from ccagent.database import in_database
+from chat import memory
 from chat.agent.prompt import Passage
 from chat.agent.threads import in_thread
 from chat.agent.tools import ToolContext, ToolFailed, optional_tool, tool
@@ -91,3 +92,22 @@ async def fetch_page(url: str) -> str:
     except (FetchRefused, Unreadable) as refusal:
         raise ToolFailed(str(refusal)) from None
     return str(Passage(found.title or page.url, page.url, found.text))
+
+
+@tool
+async def remember(fact: str, user: ToolContext) -> str:
+    """Keeps one short fact about the person for all later conversations, like "Has a dog named Rex".
+
+    Use it when they tell something lasting about themselves, or ask you to remember something; never for passwords and
+    the like. What is remembered already is among the notes you were given.
+    """
+    return await in_database(memory.remember, user.email, fact)
+
+
+@tool
+async def forget(fact: str, user: ToolContext) -> str:
+    """Takes one fact out of the notes about the person: one that is no longer true, or that they want forgotten.
+
+    fact: the very words of the note
+    """
+    return await in_database(memory.forget_fact, user.email, fact)

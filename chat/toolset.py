@@ -3,6 +3,7 @@
 from django.conf import settings
 from django.utils import timezone
 
+from chat import memory
 from chat.agent import tools
 from chat.agent.toolbox import Limits, Toolbox
 from chat.agent.tools import Tool, ToolContext
@@ -21,7 +22,8 @@ def toolbox(email: str, conversation: int, passages: list[dict[str, object]], *,
     env = settings.ENV
     user = ToolContext(email, conversation, timezone.get_default_timezone_name(), passages)
     limits = Limits(env.max_tool_steps, env.tool_seconds, env.tool_result_chars)
-    own = [tool for tool in switched_on(env.tools) if searches or tool.name != _SEARCH_TOOL]
+    hidden = {*(() if searches else (_SEARCH_TOOL,)), *(() if env.memory and email else memory.TOOLS)}
+    own = [tool for tool in switched_on(env.tools) if tool.name not in hidden]
     # What has a server's name for its own does not take a tool's place.
     found = {tool.name: tool for tool in (*offered(), *own)}
     return Toolbox(tuple(found.values())[-MAX_TOOLS:], user, limits)

@@ -16,7 +16,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError
 
 from ccagent.database import in_database
-from chat import live, storage
+from chat import live, storage, summaries
 from chat.agent import attempts, configuration
 from chat.agent.errors import DATABASE_AWAY, RESTARTING, Fault, ProviderError, Stopped, TimedOut, Unavailable
 from chat.agent.events import AgentEvent, Asked, Finished, TextDelta, ToolResult, Usage
@@ -148,6 +148,23 @@ async def stop(email: str) -> int:
     return count
 
 
+async def start_over(email: str) -> bool:
+    """Archives the person's conversation; false where there was none.
+
+    Its running answers are stopped, wherever they run, and have ended when this returns. Another question does not
+    wait for that to be stored: it is one of the next conversation, and is answered when they have ended.
+    """
+    archived = await in_database(storage.archive, email)
+    if archived is None:
+        return False
+    for turn in [turn for turn in _running if turn.message.conversation_id == archived]:
+        turn.stop()
+    # Those of other processes see in the database that they are to stop.
+    while await in_database(storage.is_running, archived):  # noqa: ASYNC110
+        await asyncio.sleep(_NEXT_LOOK_SECONDS / 2)
+    return True
+
+
 def _in_background(work: Any) -> asyncio.Task[None]:
     """A task in a context of its own: the request's would tie it to threads that end with the response."""
     return asyncio.get_running_loop().create_task(work, context=contextvars.Context())
@@ -174,16 +191,18 @@ async def _run(turn: Turn) -> None:
         logger.exception("A turn failed by a bug")
         error = Fault(repr(bug))
     await _close(turn, error)
+    if error is None and turn.prepared and turn.prepared.outgrown and not _draining:
+        summaries.begin(turn.message.conversation_id, turn.prepared.model)
 
 
 async def _answer_in_time(turn: Turn) -> None:
-    """The answer, begun when those before it in the conversation have ended, so that it knows them whole."""
+    """The answer, begun when those to the person before it have ended, so that it knows them whole."""
     while turn.waits:
         before = [
             other.answer.over()
             for other in _running
-            if other.message.conversation_id == turn.message.conversation_id
-            and other.message.sequence < turn.message.sequence
+            if other.question.conversation.email == turn.question.conversation.email
+            and other.message.pk < turn.message.pk
         ]
         await (asyncio.gather(*before) if before else asyncio.sleep(_NEXT_LOOK_SECONDS))
         turn.waits = await in_database(storage.runs_before, turn.message)
@@ -196,7 +215,7 @@ async def _answer(turn: Turn) -> None:
     if prepared is None:
         asked = await in_database(meant, turn.question, turn.blocks)
         vector = await embeddings.aembed_question(asked) if asked else None
-        prepared = await in_database(prepare, turn.question, turn.blocks, vector)
+        prepared = turn.prepared = await in_database(prepare, turn.question, turn.blocks, vector)
     turn.outcome |= {"prompt_id": prepared.prompt, "passages": prepared.passages}
     turn.message.passages = prepared.passages
     request = prepared.request
@@ -322,6 +341,7 @@ async def drain(seconds: float) -> None:
     """Takes no new questions, lets the running turns end, and after that many seconds stores what they have."""
     global _draining
     _draining = StoredAnswer.process_ends = True
+    await summaries.end()
     if _running:
         ends = set(_running.values())
         await asyncio.wait(ends, timeout=seconds)

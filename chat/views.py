@@ -13,7 +13,8 @@ from ccagent.api.authentication import caller
 from ccagent.api.body import read_json
 from ccagent.api.errors import ApiError
 from ccagent.api.throttling import ChatThrottle
-from ccagent.api.views import AsyncEnvelopeView, EnvelopeView, success
+from ccagent.api.views import AsyncEnvelopeView, success
+from ccagent.database import in_view_thread
 from chat import history, sse, storage, turns
 from chat.agent import errors
 from chat.answer import Answer
@@ -105,19 +106,26 @@ class StreamMessage(AsyncEnvelopeView):
         return success({"stopped": await turns.stop(_email(request))})
 
 
-class GetHistory(EnvelopeView):
-    """``GET /api/chat/history``"""
+class History(AsyncEnvelopeView):
+    """``GET /api/chat/history``; ``DELETE`` lets the person start over."""
 
-    def get(self, request: Request) -> HttpResponse:
-        email = _email(request)
-        query = PageQuery(data=request.query_params)
-        query.is_valid(raise_exception=True)
-        limit, before = (query.validated_data.get(name) for name in ("limit", "before"))
-        # One more than asked for tells whether there are older ones.
-        messages = history.page(email, limit and limit + 1, before)
-        shown = messages[-limit:] if limit else messages
-        response = success([history.agent_message(message) for message in shown])
-        if len(messages) > len(shown):
-            older = f"?limit={limit}&before={shown[0].sequence}"
-            response["Link"] = f'<{request.build_absolute_uri(request.path)}{older}>; rel="next"'
-        return response
+    async def get(self, request: Request) -> HttpResponse:
+        return await in_view_thread(_history)(request)
+
+    async def delete(self, request: Request) -> HttpResponse:
+        return success({"archived": await turns.start_over(_email(request))})
+
+
+def _history(request: Request) -> HttpResponse:
+    email = _email(request)
+    query = PageQuery(data=request.query_params)
+    query.is_valid(raise_exception=True)
+    limit, before = (query.validated_data.get(name) for name in ("limit", "before"))
+    # One more than asked for tells whether there are older ones.
+    messages = history.page(email, limit and limit + 1, before)
+    shown = messages[-limit:] if limit else messages
+    response = success([history.agent_message(message) for message in shown])
+    if len(messages) > len(shown):
+        older = f"?limit={limit}&before={shown[0].sequence}"
+        response["Link"] = f'<{request.build_absolute_uri(request.path)}{older}>; rel="next"'
+    return response

@@ -48,7 +48,7 @@ def post(person: httpx2.Client, path: str, body: bytes, kind: str = "application
     return person.post(path, content=body, headers={"Content-Type": kind})
 
 
-RIGHT_METHODS = {"/api/chat/history": ["GET"], "/api/chat/message/stream": ["GET", "POST", "DELETE"]}
+RIGHT_METHODS = {"/api/chat/history": ["DELETE", "GET"], "/api/chat/message/stream": ["GET", "POST", "DELETE"]}
 
 # Where, and how.
 

@@ -80,6 +80,7 @@ MALFORMED = {
     "ANSWER_MAX_CHARS": ["0", "much"],
     "HISTORY_TOKENS": ["0", "much"],
     "INCLUDE_SOURCES": ["maybe"],
+    "MEMORY": ["perhaps"],
     "TOOLS": ["a b", "search-context", "**"],
     "MAX_TOOL_STEPS": ["0", "101", "few"],
     "TOOL_SECONDS": ["0", "soon"],

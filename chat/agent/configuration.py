@@ -41,6 +41,20 @@ def configured(env: Environment, model: str = "") -> Callable[[], Provider]:
     return _maker(env, name, model, base_url, key)
 
 
+def named(env: Environment, model: str = "") -> list[tuple[str, str]]:
+    """Provider and model of all that may be asked, as named; the first is ``model``, or else the environment's own."""
+    name = main_provider(env)
+    vendor = VENDORS.get(name)
+    first = model or env.provider_model or (vendor.default_model if vendor else "")
+    return [(name, first), *(_named(env, entry) for entry in filter(None, env.fallback_models.split(",")))]
+
+
+def _named(env: Environment, entry: str) -> tuple[str, str]:
+    """Provider and model of one of ``FALLBACK_MODELS``."""
+    before, colon, after = entry.partition(":")
+    return (before, after) if colon else (main_provider(env), entry)
+
+
 def fallbacks(env: Environment) -> tuple[list[Callable[[], Provider]], list[errors.NotConfigured]]:
     """How to make the ``FALLBACK_MODELS`` that can be asked, and what is wrong with the others."""
     makers, problems = [], []
@@ -54,8 +68,7 @@ def fallbacks(env: Environment) -> tuple[list[Callable[[], Provider]], list[erro
 
 def _fallback(env: Environment, entry: str) -> Callable[[], Provider]:
     """How to make one of ``FALLBACK_MODELS``; raises ``NotConfigured``, with a sentence for operators."""
-    before, colon, after = entry.partition(":")
-    name, model = (before, after) if colon else (main_provider(env), entry)
+    name, model = _named(env, entry)
     vendor = VENDORS.get(name)
     is_main = name == main_provider(env)
     key = _of_provider(env, "FALLBACK_API_KEY", name, check_key)

@@ -8,7 +8,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("chat", "0004_database_defaults"),
+        ("chat", "0006_memory"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
