@@ -38,8 +38,12 @@ def ingest(
     added_by: str = "",
     etag: str = "",
     last_modified: str = "",
+    found_in: str = "",
 ) -> Stored:
-    """Stores what was read from ``source``, or was posted where that is empty. Raises `Unreadable`."""
+    """Stores what was read from ``source``, or was posted where that is empty. Raises `Unreadable`.
+
+    ``found_in`` is the sitemap that named the source, which is noted where this is new.
+    """
     source = _address(source)
     as_bytes = content if isinstance(content, bytes) else content.encode(errors="surrogatepass")
     content_hash = hashlib.sha256(as_bytes).hexdigest()
@@ -53,6 +57,7 @@ def ingest(
         content_hash=content_hash,
         etag=etag,
         last_modified=last_modified,
+        found_in=found_in,
     )
 
 
@@ -65,6 +70,7 @@ def store(
     content_hash: str = "",
     etag: str = "",
     last_modified: str = "",
+    found_in: str = "",
 ) -> Stored:
     """Stores a text with its chunks, in one transaction; the same text again is the same document.
 
@@ -96,7 +102,7 @@ def store(
             _add_chunks(document, prepared)
         transaction.on_commit(wake)
         if source:
-            _point(source, document, reading)
+            _point(source, document, reading, found_in)
         if before and before != document:
             _left(before, source)
     return Stored(document, _outcome(before, same))
@@ -201,10 +207,10 @@ def _lexemes(chunk: Chunk) -> Func:
     return Func(Value(chunk.language), Value(searchable(text)), function="to_tsvector", arity=2)
 
 
-def _point(address: str, document: Document, reading: dict[str, str]) -> None:
+def _point(address: str, document: Document, reading: dict[str, str], found_in: str) -> None:
     """Notes that the address holds the document's text."""
     values = {"document": document, **reading, "checked_at": timezone.now()}
-    Source.objects.update_or_create(address=address, defaults=values)
+    Source.objects.update_or_create(address=address, defaults=values, create_defaults=values | {"found_in": found_in})
     if not document.source:
         document.source = address
         document.save(update_fields=["source"])
