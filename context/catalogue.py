@@ -1,12 +1,16 @@
 """Documents as lists show them."""
 
-from typing import Annotated, TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce, Length
-from django_stubs_ext.annotations import Annotations
 
 from context.models import Chunk, Document
+
+if TYPE_CHECKING:
+    from django_stubs_ext import WithAnnotations
+
+    CountedDocument = WithAnnotations[Document, "Counts"]
 
 
 class Counts(TypedDict):
@@ -14,10 +18,7 @@ class Counts(TypedDict):
     characters: int
 
 
-CountedDocument = Annotated[Document, Annotations[Counts]]
-
-
-def counted(documents: QuerySet[Document]) -> QuerySet[CountedDocument]:
+def counted(documents: QuerySet[Document]) -> "QuerySet[CountedDocument]":
     """With ``chunk_count`` and ``characters`` and without the text, in one query."""
     chunks = Chunk.objects.filter(document=OuterRef("pk")).order_by().values("document").annotate(count=Count("pk"))
     return documents.defer("text").annotate(

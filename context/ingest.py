@@ -11,11 +11,13 @@ from django.utils import timezone
 
 from ccagent.text import clean
 from context.embeddings import wake
+from context.extract.kinds import suffix
 from context.models import Chunk, Document, Source
 from context.prepare import Prepared, Unreadable, prepare
 from context.words import searchable
 
 _TITLE_CHARS = 80
+_PROSE = {"", ".txt", ".text", ".md", ".markdown", ".rst", ".html", ".htm", ".xhtml"}
 _ADDRESS_BYTES = 2000
 _CHUNKS_AT_ONCE = 500
 
@@ -49,9 +51,10 @@ def ingest(
     content_hash = hashlib.sha256(as_bytes).hexdigest()
     if source and (known := _already_read(source, content_hash, etag, last_modified)):
         return Stored(known, "unchanged")
+    prepared = prepare(content, name=name, content_type=content_type)
     return store(
-        prepare(content, name=name, content_type=content_type),
-        title=title,
+        prepared,
+        title=title if title.strip() else prepared.title or _file_name(name),
         source=source,
         added_by=added_by,
         content_hash=content_hash,
@@ -118,6 +121,11 @@ def forget(address: str) -> bool:
         Source.objects.filter(address=address).delete()
         _left(before, address)
     return True
+
+
+def _file_name(name: str) -> str:
+    """The name for a title, unless the first line will say more: that of a table or of source code does not."""
+    return "" if "://" in name or suffix(name) in _PROSE else name
 
 
 def _first_line(text: str) -> str:

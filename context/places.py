@@ -8,6 +8,7 @@ from pathlib import Path
 
 from django.utils import timezone
 
+from context.fetch import FetchRefused
 from context.folders import Listing, files_below
 from context.inputs import Content, file_address, from_file, from_web, is_file_address, printable, web_address
 from context.models import Source
@@ -66,14 +67,15 @@ class Plan:
         sitemap = read_sitemap(address, manners)
         for part, reason in sitemap.problems:
             self.fail(part, reason)
-        known = known_sources(sitemap.pages)
-        first = [page for page in sitemap.pages if page not in known]
+        allowed = [page for page in sitemap.pages if manners.allows(page)]
+        known = known_sources(allowed)
+        first = [page for page in allowed if page not in known]
         pages = first + sorted(known, key=lambda page: known[page].checked_at)
         self.items += [Item(page, partial(_polite_page, page, manners), address) for page in pages[:most]]
         self.left += max(0, len(pages) - most)
-        self.skipped += sitemap.skipped
+        self.skipped += sitemap.skipped + len(sitemap.pages) - len(allowed)
         if not sitemap.problems:
-            self.gone.append(partial(_gone_from, address, set(pages)))
+            self.gone.append(partial(_gone_from, address, set(sitemap.pages)))
 
 
 def pages_to_refresh(manners: Manners, older_than: timedelta | None = None, below: str = "") -> list[Item]:
@@ -109,7 +111,8 @@ def _paced_page(url: str, manners: Manners, known: Source | None) -> Content | N
 
 
 def _polite_page(url: str, manners: Manners, known: Source | None) -> Content | None:
-    manners.check(url)
+    if not manners.allows(url):
+        raise FetchRefused("The site's robots.txt does not want this page to be read by programs.")
     return _paced_page(url, manners, known)
 
 

@@ -16,8 +16,8 @@ from context.inputs import REFUSALS, Content, is_file_address
 from context.models import Document, Source
 from context.prepare import prepare
 
-THREADS = 3
-"""One more than there are workers that read: while they do, another stores."""
+THREADS = 4
+"""Twice as many as there are workers that read: while these do, others store."""
 
 _ADDRESSES_AT_ONCE = 5000
 _GONE = (404, 410)
@@ -86,6 +86,11 @@ def seed(
                 done, running = wait(running, return_when=FIRST_COMPLETED)
                 yield from (future.result() for future in done)
         yield from (future.result() for future in running)
+
+
+def seed_one(item: Item) -> Seeded:
+    """In the thread that calls."""
+    return _seed(_Run("", False), item, known_sources([item.address]).get(item.address))
 
 
 def known_sources(addresses: Iterable[str]) -> dict[str, Source]:

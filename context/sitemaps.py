@@ -5,20 +5,22 @@ import threading
 import time
 from collections import defaultdict
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from lxml import etree
-from protego import Protego
 
 from context.fetch import NAME, FetchRefused, fetch
 from context.inputs import web_address
 from context.readable import can_be_read, media_type
 from context.unpacking import CannotUnpack, unpacker
 
+if TYPE_CHECKING:
+    from lxml import etree
+    from protego import Protego
+
 MAX_SITEMAPS = 100
 _MAX_DELAY = 30.0
-_EVERYTHING = Protego.parse("")
 
 
 @dataclass
@@ -46,26 +48,33 @@ class Manners:
         self.seconds = seconds
         self._stop = stop or threading.Event()
         self._next: dict[str, float] = defaultdict(float)
-        self._rules: dict[str, Protego] = {}
+        self._rules: dict[str, Protego | FetchRefused | None] = {}
         self._lock = threading.Lock()
 
     def wait(self, url: str) -> None:
         """Until the site of the address may be called, or this is stopped."""
         site = _site(url)
-        delay = max(self.seconds, min(_delay(self._rules[site]), _MAX_DELAY)) if site in self._rules else self.seconds
         with self._lock:
+            rules = self._rules.get(site)
+            asked = 0.0 if rules is None or isinstance(rules, FetchRefused) else float(rules.crawl_delay(NAME) or 0)
+            delay = max(self.seconds, min(asked, _MAX_DELAY))
             at = max(self._next[site], time.monotonic())
             self._next[site] = at + delay
         self._stop.wait(at - time.monotonic())
 
-    def check(self, url: str) -> None:
-        """Raises `FetchRefused` where the site's robots.txt does not want the page to be read."""
+    def allows(self, url: str) -> bool:
+        """What the site's robots.txt says of the page. Raises `FetchRefused` where that cannot be read."""
         site = _site(url)
         with self._lock:
             if site not in self._rules:
-                self._rules[site] = _robots(f"{site}/robots.txt")
-        if not self._rules[site].can_fetch(url, NAME):
-            raise FetchRefused("The site's robots.txt does not want this page to be read by programs.")
+                try:
+                    self._rules[site] = _robots(f"{site}/robots.txt")
+                except FetchRefused as problem:
+                    self._rules[site] = problem
+            rules = self._rules[site]
+        if isinstance(rules, FetchRefused):
+            raise rules
+        return rules is None or rules.can_fetch(url, NAME)
 
 
 def read_sitemap(url: str, manners: Manners) -> Sitemap:
@@ -91,23 +100,21 @@ def _site(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def _delay(rules: Protego) -> float:
-    return float(rules.crawl_delay(NAME) or 0)
-
-
-def _robots(url: str) -> Protego:
+def _robots(url: str) -> "Protego | None":
     """As RFC 9309 has it: a site without one lets everything be read, one whose robots.txt fails nothing."""
+    from protego import Protego
+
     try:
         fetched = asyncio.run(fetch(url))
     except FetchRefused as problem:
         if problem.status and 400 <= problem.status < 500 and problem.status != 429:
-            return _EVERYTHING
+            return None
         raise FetchRefused(f"The site's robots.txt cannot be read, so its pages are not. {problem}") from None
     assert fetched, "there was no condition"
     return Protego.parse(fetched.content.decode(errors="replace"))
 
 
-def _read(url: str, manners: Manners) -> tuple[etree._Element, str]:
+def _read(url: str, manners: Manners) -> "tuple[etree._Element, str]":
     """The sitemap, and the address where it was found in the end."""
     manners.wait(url)
     fetched = asyncio.run(fetch(url, wanted=_may_be_sitemap))
@@ -120,8 +127,10 @@ def _may_be_sitemap(content_type: str, path: str) -> bool:
     return gzip or path.partition("?")[0].endswith(".gz") or can_be_read(content_type, path)
 
 
-def _parsed(content: bytes) -> etree._Element:
+def _parsed(content: bytes) -> "etree._Element":
     """Raises `FetchRefused`."""
+    from lxml import etree
+
     parser = etree.XMLParser(resolve_entities=False, no_network=True, recover=True)
     try:
         root = etree.fromstring(_unpacked(content) if content.startswith(b"\x1f\x8b") else content, parser)
@@ -142,7 +151,7 @@ def _unpacked(content: bytes) -> bytes:
     return bytes(whole)
 
 
-def _addresses(root: etree._Element, name: str) -> list[str]:
+def _addresses(root: "etree._Element", name: str) -> list[str]:
     """What stands in ``<loc>`` of each of these; what is no address of the web is left out."""
     found = []
     for location in root.iterfind(f"{{*}}{name}/{{*}}loc"):

@@ -1,12 +1,15 @@
 import json
 from argparse import ArgumentParser
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ccagent.management.database_command import DatabaseCommand
-from context.catalogue import CountedDocument, counted, standing
+from context.catalogue import counted, standing
 from context.inputs import printable
 from context.models import Document
+
+if TYPE_CHECKING:
+    from context.catalogue import CountedDocument
 
 _ROW = "{id:>7}  {title:40}  {source:50}  {status:8}  {chunks:>7}  {characters:>10}  {added:10}"
 _ROWS_AT_ONCE = 1000
@@ -35,7 +38,7 @@ class Command(DatabaseCommand):
         else:
             self._write_table(found)
 
-    def _write_json(self, documents: Iterator[CountedDocument]) -> None:
+    def _write_json(self, documents: "Iterator[CountedDocument]") -> None:
         separator = "["
         for document in documents:
             sources = [source.address for source in document.sources.all()]
@@ -44,7 +47,7 @@ class Command(DatabaseCommand):
             separator = ","
         self.stdout.write("[]" if separator == "[" else "\n]")
 
-    def _write_table(self, documents: Iterator[CountedDocument]) -> None:
+    def _write_table(self, documents: "Iterator[CountedDocument]") -> None:
         count = 0
         for count, document in enumerate(documents, 1):
             if count == 1:
@@ -58,7 +61,7 @@ class Command(DatabaseCommand):
         self.stdout.write(f"{count:,} documents." if count != 1 else "1 document.")
 
 
-def _facts(document: CountedDocument) -> dict[str, Any]:
+def _facts(document: "CountedDocument") -> dict[str, Any]:
     return {
         "id": document.pk,
         "title": document.title,
