@@ -86,9 +86,9 @@ class DocumentAdmin(admin.ModelAdmin[Document]):
         for page in pages[:_REFRESHED_AT_ONCE]:
             seeded = seed_one(page_again(page.address, page.found_in, manners))
             if seeded.outcome == "failed":
-                messages.error(request, f"{page.address}: {seeded.reason}")
+                messages.error(request, f"“{page.address}”: {seeded.reason}")
             else:
-                messages.success(request, f"{page.address}: {seeded.outcome}.")
+                messages.success(request, f"“{page.address}”: {seeded.outcome}.")
 
     # Adding.
 
@@ -157,8 +157,8 @@ class DocumentAdmin(admin.ModelAdmin[Document]):
         return [str(document) for document in objs], counts, missing, []
 
     def addresses(self, document: Document) -> SafeString | str:
-        rows = ((source.address, source.checked_at) for source in document.sources.all())
-        return format_html_join("", "{}, read {:%Y-%m-%d %H:%M}<br>", rows) or "none, it was posted"
+        rows = ((source.address, f"{source.checked_at:%Y-%m-%d %H:%M}") for source in document.sources.all())
+        return format_html_join("", "{}, read {}<br>", rows) or "none, it was posted"
 
     @admin.display(description="text")
     def beginning(self, document: Document) -> str:

@@ -60,4 +60,4 @@ class AddForm(forms.Form):
         if url := self.cleaned_data["url"]:
             yield "url", "", partial(from_web, url)
         for file in self.cleaned_data["uploads"]:
-            yield "uploads", f"{file.name}: ", partial(from_upload, file)
+            yield "uploads", f"“{file.name}”: ", partial(from_upload, file)

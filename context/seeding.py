@@ -75,7 +75,7 @@ def seed(
     # Its threads have connections of their own, of which there may be few.
     close_old_connections()
     threads = min(threads, settings.ENV.database_pool_size)
-    work = partial(_seed, _Run(title, dry_run))
+    work = partial(_seed_in_thread, _Run(title, dry_run))
     with ThreadPoolExecutor(threads, thread_name_prefix="seed") as pool:
         running: set[Future[Seeded]] = set()
         for item in wanted:
@@ -106,6 +106,11 @@ def _seed(run: _Run, item: Item, known: Source | None) -> Seeded:
     except REFUSALS as problem:
         is_gone = getattr(problem, "status", None) in _GONE and known is not None
         return Seeded(item.address, "failed", str(problem), is_gone)
+
+
+def _seed_in_thread(run: _Run, item: Item, known: Source | None) -> Seeded:
+    try:
+        return _seed(run, item, known)
     finally:
         close_old_connections()
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from ccagent.management.database_command import DatabaseCommand
+from ccagent.text import clean
 from context.catalogue import counted, standing
 from context.inputs import printable
 from context.models import Document
@@ -27,7 +28,7 @@ class Command(DatabaseCommand):
     def handle(self, source: str, failed: bool, disabled: bool, **options: Any) -> None:
         documents = Document.objects.all()
         if source:
-            documents = documents.filter(sources__address__startswith=source).distinct()
+            documents = documents.filter(sources__address__startswith=clean(source)).distinct()
         if failed:
             documents = documents.filter(status=Document.Status.FAILED)
         if disabled:

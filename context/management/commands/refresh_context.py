@@ -3,6 +3,7 @@ from argparse import ArgumentParser, ArgumentTypeError
 from datetime import timedelta
 from typing import Any
 
+from ccagent.text import clean
 from context.management.seeding_command import PACE, SeedingCommand, seconds
 from context.places import pages_to_refresh
 from context.seeding import Seeded
@@ -24,7 +25,7 @@ class Command(SeedingCommand):
 
     def handle(self, prefix: str, older_than: timedelta | None, pace: float, **options: Any) -> None:
         self.gone = []
-        self.take(pages_to_refresh(Manners(pace, self.stop), older_than, prefix))
+        self.take(pages_to_refresh(Manners(pace, self.stop), older_than, clean(prefix)))
         if options["remove_gone"]:
             self.counts["gone"] = 0
             self.remove(self.gone)
@@ -37,7 +38,7 @@ class Command(SeedingCommand):
 
 
 def _age(text: str) -> timedelta:
-    match = re.fullmatch(r"([0-9]{1,6})([mhdw])", text)
+    match = re.fullmatch(r"([0-9]{1,5})([mhdw])", text)
     if not match:
         raise ArgumentTypeError("must look like 30m, 12h, 7d or 2w.")
     return timedelta(**{_UNITS[match[2]]: int(match[1])})

@@ -5,6 +5,7 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from ccagent.management.database_command import DatabaseCommand
+from ccagent.text import clean
 from context.fetch import FetchRefused
 from context.ingest import forget
 from context.inputs import printable, web_address
@@ -22,7 +23,7 @@ class Command(DatabaseCommand):
     def handle(self, targets: list[str], prefix: list[str], yes: bool, **_: Any) -> None:
         if not all(prefix) or not (targets or prefix):
             raise CommandError("Say what to remove: an id, a source, or --prefix with the beginning of sources.")
-        below = {beginning: _sources_below(beginning) for beginning in prefix}
+        below = {beginning: _sources_below(clean(beginning)) for beginning in prefix}
         if any(below.values()) and not yes:
             self._ask(sum(map(len, below.values())))
         before = _documents_of(targets, below)
@@ -66,7 +67,7 @@ def _address(target: str) -> str:
     try:
         return web_address(target)
     except FetchRefused:
-        return target
+        return clean(target)
 
 
 def _sources_below(beginning: str) -> list[str]:
