@@ -40,10 +40,11 @@ class SeedingCommand(DatabaseCommand):
     def tell(self, seeded: Seeded) -> None:
         self.counts["gone" if seeded.is_gone else seeded.outcome] += 1
         address = seeded.address or "standard input"
-        with tqdm.external_write_mode(file=sys.stderr):
-            if seeded.reason:
+        if seeded.reason:
+            with tqdm.external_write_mode(file=sys.stderr):
                 self.stderr.write(f"{address}: {seeded.reason}")
-            elif self.is_told_all and seeded.outcome in ("added", "changed"):
+        elif self.is_told_all and seeded.outcome in ("added", "changed"):
+            with tqdm.external_write_mode(file=sys.stderr):
                 self.stdout.write(f"{seeded.outcome} {address}")
 
     def remove(self, addresses: list[str], dry_run: bool = False) -> None:
