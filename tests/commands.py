@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 from io import StringIO
+from urllib.parse import quote
 
 from django.core.management import CommandError, call_command
+from django.db import connection
 
 
 @dataclass(frozen=True)
@@ -27,3 +29,12 @@ def run(name: str, *arguments: object) -> Ran:
         code = ended.code
     assert isinstance(code, int)
     return Ran(code, out.getvalue(), err.getvalue())
+
+
+def url_of(database: str) -> str:
+    """Of a database on the server of the tests, as a process of its own takes it."""
+    given = connection.get_connection_params()
+    server = [
+        f"{key}={quote(str(given[key]), safe='')}" for key in ("host", "port", "user", "password") if given.get(key)
+    ]
+    return f"postgresql:///{database}?{'&'.join(server)}"

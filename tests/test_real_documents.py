@@ -6,12 +6,11 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import quote
 
 import psycopg
 import pytest
-from django.db import connection
 
+from tests.commands import url_of
 from tests.conftest import ROOT
 
 DOCUMENTS = "tests/documents"
@@ -25,15 +24,11 @@ PLACES = {"How high was the anemometer that measured the wind?": 2}
 @pytest.fixture(scope="module")
 def database() -> Iterator[str]:
     """The address of a new, empty database on the server of the tests."""
-    given = connection.get_connection_params()
     name = f"ccagent_documents_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
-    server = {key: given[key] for key in ("host", "port", "user", "password") if given.get(key)}
-    with psycopg.connect(**server, dbname="postgres", autocommit=True) as admin:
+    with psycopg.connect(url_of("postgres"), autocommit=True) as admin:
         admin.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'.encode())
         admin.execute(f'CREATE DATABASE "{name}"'.encode())
-        yield f"postgresql:///{name}?" + "&".join(
-            f"{key}={quote(str(value), safe='')}" for key, value in server.items()
-        )
+        yield url_of(name)
         admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)'.encode())
 
 
