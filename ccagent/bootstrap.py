@@ -9,9 +9,11 @@ from dataclasses import dataclass
 import psycopg
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection
+from django.db.migrations.executor import MigrationExecutor
 
+from ccagent.embedded_postgres import EmbeddedPostgresError, server_at
 from ccagent.models import Secret
 
 # Any number, the same for every process of this project.
@@ -38,6 +40,32 @@ def prepare() -> Operator:
         if not settings.ENV.secret_key.get_secret_value():
             settings.SECRET_KEY = Secret.kept("secret_key")
         return _first_operator()
+
+
+def migrate() -> None:
+    """Makes the tables where any are missing, which is all that a command needs.
+
+    Raises what `prepare` does, and `EmbeddedPostgresError`.
+    """
+    if not settings.ENV.database_url.get_secret_value():
+        server_at(settings.EMBEDDED_POSTGRES_DIR).acquire()
+    _wait_for_database()
+    executor = MigrationExecutor(connection)
+    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        with _alone():
+            call_command("migrate", interactive=False, verbosity=0)
+
+
+@contextmanager
+def in_a_sentence() -> Iterator[None]:
+    """A command whose database fails says so in a sentence, and not by a trace."""
+    try:
+        yield
+    except EmbeddedPostgresError as problem:
+        raise CommandError(str(problem)) from problem
+    except OperationalError as problem:
+        reason = " ".join(str(problem).split())
+        raise CommandError(f"The database does not answer, check DATABASE_URL: {reason}") from problem
 
 
 def _wait_for_database() -> None:

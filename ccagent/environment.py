@@ -74,7 +74,9 @@ class Environment(BaseSettings):
         "that is otherwise not fetched from, or a network like `10.1.0.0/16` whose addresses then count as public.",
     )
     context_max_bytes: PositiveInt = Field(
-        10_000_000, description="Largest page or file that is fetched from an address, in bytes after unpacking."
+        10_000_000,
+        description="Largest page or file that is taken into the context, in bytes; of one fr"
+        "om an address, after unpacking.",
     )
     secret_key: SecretStr = Field(
         SecretStr(""),

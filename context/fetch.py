@@ -25,6 +25,8 @@ from context.web_url import MAX_CHARS, WebURL
 
 logger = logging.getLogger(__name__)
 
+NAME = "CC-Agent"
+"""What sites know us by, also in their robots.txt."""
 MAX_REDIRECTS = 3
 MAX_HEAD_BYTES = 64 * 1024
 
@@ -52,7 +54,12 @@ class FetchRefused(Exception):
 
     It is one and the same for whatever happens before an answer's head is there: an address that is not public, a name
     that nobody has, a closed port, TLS that fails, silence. Different ones would draw a stranger a map of our network.
+    ``status`` is that of an answer other than 200.
     """
+
+    def __init__(self, sentence: str, status: int | None = None) -> None:
+        super().__init__(sentence)
+        self.status = status
 
 
 class _Unreachable(Exception):
@@ -70,17 +77,20 @@ class Fetched:
     last_modified: str
 
 
-async def fetch(url: str, *, etag: str = "", last_modified: str = "") -> Fetched | None:
+async def fetch(
+    url: str, *, etag: str = "", last_modified: str = "", wanted: Callable[[str, str], bool] = can_be_read
+) -> Fetched | None:
     """Fetches by this agent's settings; None when the content is still that of ``etag`` or ``last_modified``.
 
-    Raises ``FetchRefused``.
+    ``wanted`` is told content type and path, and whether to go on. Raises ``FetchRefused``.
     """
     env = settings.ENV
     fetcher = Fetcher(
         ports=Fetcher.ports | ports_in(env.context_url_ports),
         allowed=allowed_hosts(env.context_url_allow),
         max_bytes=env.context_max_bytes,
-        user_agent=f"CC-Agent (+{env.app_url})" if env.app_url else Fetcher.user_agent,
+        user_agent=f"{NAME} (+{env.app_url})" if env.app_url else NAME,
+        wanted=wanted,
     )
     return await fetcher.fetch(url, etag=etag, last_modified=last_modified)
 
@@ -110,7 +120,8 @@ class Fetcher:
     max_bytes: int = 10_000_000
     seconds: float = 20.0
     least_seconds: float = 1.0
-    user_agent: str = "CC-Agent"
+    user_agent: str = NAME
+    wanted: Callable[[str, str], bool] = can_be_read
     resolve: Callable[[str, int], Awaitable[list[str]]] = resolve
     network: httpcore2.AsyncNetworkBackend = _NETWORK
     tls: Callable[[], ssl.SSLContext] = _tls
@@ -167,7 +178,7 @@ class Fetcher:
                 return _redirected(url, location)
             if response.status != 200:
                 reason = f"{response.status} {responses.get(response.status, '')}".strip()
-                raise FetchRefused(f"The site answered {reason}: check the address.")
+                raise FetchRefused(f"The site answered {reason}: check the address.", response.status)
             return await self._fetched(url, response)
 
     async def _addresses(self, url: WebURL) -> list[str]:
@@ -189,7 +200,7 @@ class Fetcher:
 
     async def _fetched(self, url: WebURL, response: httpcore2.Response) -> Fetched:
         content_type = _header(response, b"content-type")
-        if not can_be_read(content_type, url.target):
+        if not self.wanted(content_type, url.target):
             kind = media_type(content_type) or "a kind of file"
             raise FetchRefused(
                 f"The address leads to {kind}, which is not among the texts and documents that can be read."

@@ -11,11 +11,13 @@ from django.utils import timezone
 
 from ccagent.text import clean
 from context.embeddings import wake
+from context.extract.kinds import suffix
 from context.models import Chunk, Document, Source
 from context.prepare import Prepared, Unreadable, prepare
 from context.words import searchable
 
 _TITLE_CHARS = 80
+_PROSE = {"", ".txt", ".text", ".md", ".markdown", ".rst", ".html", ".htm", ".xhtml"}
 _ADDRESS_BYTES = 2000
 _CHUNKS_AT_ONCE = 500
 
@@ -38,21 +40,27 @@ def ingest(
     added_by: str = "",
     etag: str = "",
     last_modified: str = "",
+    found_in: str = "",
 ) -> Stored:
-    """Stores what was read from ``source``, or was posted where that is empty. Raises `Unreadable`."""
+    """Stores what was read from ``source``, or was posted where that is empty. Raises `Unreadable`.
+
+    ``found_in`` is the sitemap that named the source, which is noted where this is new.
+    """
     source = _address(source)
     as_bytes = content if isinstance(content, bytes) else content.encode(errors="surrogatepass")
     content_hash = hashlib.sha256(as_bytes).hexdigest()
     if source and (known := _already_read(source, content_hash, etag, last_modified)):
         return Stored(known, "unchanged")
+    prepared = prepare(content, name=name, content_type=content_type)
     return store(
-        prepare(content, name=name, content_type=content_type),
-        title=title,
+        prepared,
+        title=title if title.strip() else prepared.title or _file_name(name),
         source=source,
         added_by=added_by,
         content_hash=content_hash,
         etag=etag,
         last_modified=last_modified,
+        found_in=found_in,
     )
 
 
@@ -65,6 +73,7 @@ def store(
     content_hash: str = "",
     etag: str = "",
     last_modified: str = "",
+    found_in: str = "",
 ) -> Stored:
     """Stores a text with its chunks, in one transaction; the same text again is the same document.
 
@@ -96,7 +105,7 @@ def store(
             _add_chunks(document, prepared)
         transaction.on_commit(wake)
         if source:
-            _point(source, document, reading)
+            _point(source, document, reading, found_in)
         if before and before != document:
             _left(before, source)
     return Stored(document, _outcome(before, same))
@@ -112,6 +121,11 @@ def forget(address: str) -> bool:
         Source.objects.filter(address=address).delete()
         _left(before, address)
     return True
+
+
+def _file_name(name: str) -> str:
+    """The name for a title, unless the first line will say more: that of a table or of source code does not."""
+    return "" if "://" in name or suffix(name) in _PROSE else name
 
 
 def _first_line(text: str) -> str:
@@ -201,10 +215,10 @@ def _lexemes(chunk: Chunk) -> Func:
     return Func(Value(chunk.language), Value(searchable(text)), function="to_tsvector", arity=2)
 
 
-def _point(address: str, document: Document, reading: dict[str, str]) -> None:
+def _point(address: str, document: Document, reading: dict[str, str], found_in: str) -> None:
     """Notes that the address holds the document's text."""
     values = {"document": document, **reading, "checked_at": timezone.now()}
-    Source.objects.update_or_create(address=address, defaults=values)
+    Source.objects.update_or_create(address=address, defaults=values, create_defaults=values | {"found_in": found_in})
     if not document.source:
         document.source = address
         document.save(update_fields=["source"])

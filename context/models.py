@@ -42,6 +42,7 @@ class Source(models.Model):
     etag = models.CharField(max_length=1000, blank=True)
     last_modified = models.CharField(max_length=100, blank=True)
     content_hash = models.CharField(max_length=64, blank=True, help_text="SHA-256 of the bytes as they were read.")
+    found_in = models.CharField(max_length=2000, blank=True, help_text="The sitemap that first named it.")
     checked_at = models.DateTimeField(help_text="When the address was last read.")
 
     class Meta:

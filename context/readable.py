@@ -49,12 +49,17 @@ def media_type(content_type: str) -> str:
     return match[1].lower() if match else ""
 
 
+def names_text(name: str) -> bool:
+    """Whether a file's name ends like that of a text or document."""
+    return PurePosixPath(name).suffix.lower().removeprefix(".") in _SUFFIXES
+
+
 def can_be_read(content_type: str, path: str) -> bool:
     """By the type; by the end of the path's name where the type says nothing."""
     kind = media_type(content_type)
     if kind in _VAGUE:
-        suffix = PurePosixPath(unquote(path.partition("?")[0])).suffix.lower().removeprefix(".")
-        return suffix in _SUFFIXES or (not kind and not suffix)
+        name = unquote(path.partition("?")[0])
+        return names_text(name) or (not kind and not PurePosixPath(name).suffix)
     if kind.startswith(("text/", "application/")) and kind.endswith(("+json", "+xml")):
         return True
     return kind.startswith("text/") or kind in _TYPES

@@ -37,7 +37,7 @@ from tests.fake_provider import FakeProvider
 django.setup()
 
 # Fixtures; they import what needs the settings.
-from tests.internet import authority, fetcher, network, secure_site, site, sites  # noqa: F401
+from tests.internet import authority, fetcher, network, open_site, secure_site, site, sites  # noqa: F401
 
 ROOT = Path(__file__).resolve().parent.parent
 KEY = "test-key"

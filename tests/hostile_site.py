@@ -43,6 +43,9 @@ class Site(socketserver.ThreadingTCPServer):
         # Set when the site goes: an answer that waits for it has no end.
         self.closing = threading.Event()
 
+    def url(self, path: str = "/") -> str:
+        return f"http://127.0.0.1:{self.port}{path}"
+
     @property
     def paths(self) -> list[str]:
         return [head.split(" ")[1] for head in self.heads]

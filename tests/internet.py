@@ -7,6 +7,7 @@ from typing import Any
 import httpcore2
 import pytest
 import trustme
+from django.conf import settings
 
 from context.fetch import UNREACHABLE, Fetched, Fetcher, FetchRefused
 from tests.hostile_site import Site
@@ -65,6 +66,14 @@ def sites(authority: trustme.CA) -> Iterator[tuple[Site, Site]]:
 def site(sites: tuple[Site, Site]) -> Site:
     sites[0].reset()
     return sites[0]
+
+
+@pytest.fixture
+def open_site(site: Site, monkeypatch: pytest.MonkeyPatch) -> Site:
+    """The test's site at its private address, which may be fetched from all the same."""
+    env = settings.ENV.model_copy(update={"context_url_allow": f"127.0.0.1:{site.port}"})
+    monkeypatch.setattr(settings, "ENV", env)
+    return site
 
 
 @pytest.fixture

@@ -193,7 +193,7 @@ def test_the_providers_own_error_is_shown(get: Get) -> None:
     assert "HTTP 401: invalid x-api-key" in transcript(get, message)
 
 
-@pytest.mark.parametrize("path", ["chat/conversation/add/", "chat/message/add/", "context/document/add/"])
+@pytest.mark.parametrize("path", ["chat/conversation/add/", "chat/message/add/"])
 def test_a_record_is_not_made_up(path: str, get: Get) -> None:
     assert get(path).status_code == 403
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
-from django.db import OperationalError, connections
+from django.db import connections
 
 from ccagent import bootstrap
 from ccagent.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError, server_at
@@ -22,15 +22,10 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002
         if not settings.ENV.database_url.get_secret_value():
             self.embedded = server_at(settings.EMBEDDED_POSTGRES_DIR)
-        try:
+        with bootstrap.in_a_sentence():
             if self.embedded:
                 self.embedded.acquire()
             operator = bootstrap.prepare()
-        except EmbeddedPostgresError as problem:
-            raise CommandError(str(problem)) from problem
-        except OperationalError as problem:
-            reason = " ".join(str(problem).split())
-            raise CommandError(f"The database does not answer, check DATABASE_URL: {reason}") from problem
         connections.close_all()
         try:
             with filling.in_background():

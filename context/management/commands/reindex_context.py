@@ -1,11 +1,13 @@
+import sys
 import time
 from argparse import ArgumentParser
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from tqdm import tqdm
 
+from ccagent.management.database_command import DatabaseCommand
 from context.embeddings.configuration import chosen
 from context.embeddings.errors import NotConfigured
 from context.embeddings.filling import Filler
@@ -18,7 +20,7 @@ _MOST_FAILURES = 4
 _LONGEST_PAUSE = 60.0
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     help = "Rebuilds the search index, and makes the vectors that are missing; takes up a pgvector that is new."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -64,4 +66,4 @@ class Command(BaseCommand):
 
     def _bar(self, what: str, total: int | None = None) -> "tqdm[Any]":
         """Shows itself on a terminal only."""
-        return tqdm(desc=what, total=total, unit="", file=self.stderr, disable=None)
+        return tqdm(desc=what, total=total, unit="", file=sys.stderr, disable=None)

@@ -3,8 +3,9 @@ import sys
 from argparse import ArgumentParser
 from typing import Any, get_args
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
+from ccagent.management.database_command import DatabaseCommand
 from ccagent.text import clean
 from context import embeddings
 from context.search import MAX_CHUNKS, FoundChunk, Mode, search
@@ -12,7 +13,7 @@ from context.search import MAX_CHUNKS, FoundChunk, Mode, search
 _SHOWN_CHARS = 300
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     help = "Shows what would be found in the context for a question, best first, with scores and sources."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
