@@ -49,7 +49,7 @@ def ingest(
     source = _address(source)
     as_bytes = content if isinstance(content, bytes) else content.encode(errors="surrogatepass")
     content_hash = hashlib.sha256(as_bytes).hexdigest()
-    if source and (known := _already_read(source, content_hash, etag, last_modified)):
+    if source and (known := _already_read(source, _reading(content_hash, etag, last_modified))):
         return Stored(known, "unchanged")
     prepared = prepare(content, name=name, content_type=content_type)
     return store(
@@ -87,25 +87,17 @@ def store(
         "text": prepared.text,
         "fingerprint": hashlib.sha256(prepared.text.encode()).hexdigest(),
     }
-    reading = {"content_hash": content_hash, "etag": clean(etag)[:1000], "last_modified": clean(last_modified)[:100]}
     with transaction.atomic():
         _wait_for_twins(source, fields["fingerprint"])
         before, same = _held(source, fields["fingerprint"])
-        if same:
-            document = same
-            if not source and not same.posted:
-                Document.objects.filter(pk=same.pk).update(posted=True)
-        elif before and not _held_elsewhere(before, source):
-            document = before
-            _update(document, fields)
-            document.chunks.all().delete()
-            _add_chunks(document, prepared)
-        else:
-            document = Document.objects.create(**fields, source=source, posted=not source, added_by=added_by)
-            _add_chunks(document, prepared)
-        transaction.on_commit(wake)
+        document = same or _made(fields, source, added_by, before)
+        if document != same:
+            Chunk.objects.bulk_create(_chunks(document, prepared), batch_size=_CHUNKS_AT_ONCE)
+            transaction.on_commit(wake)
         if source:
-            _point(source, document, reading, found_in)
+            _point(source, document, _reading(content_hash, etag, last_modified), found_in)
+        elif not document.posted:
+            Document.objects.filter(pk=document.pk).update(posted=True)
         if before and before != document:
             _left(before, source)
     return Stored(document, _outcome(before, same))
@@ -148,13 +140,22 @@ def _configuration(language: str) -> str:
         return language if cursor.fetchone() else "simple"
 
 
-def _already_read(address: str, content_hash: str, etag: str, last_modified: str) -> Document | None:
+def _reading(content_hash: str, etag: str, last_modified: str) -> dict[str, Any]:
+    """What a source keeps of its being read now."""
+    return {
+        "content_hash": content_hash,
+        "etag": clean(etag)[:1000],
+        "last_modified": clean(last_modified)[:100],
+        "checked_at": timezone.now(),
+    }
+
+
+def _already_read(address: str, reading: dict[str, Any]) -> Document | None:
     """The document of an address that gave the very same bytes the last time."""
-    sources = Source.objects.filter(address=address, content_hash=content_hash).select_related("document")
+    sources = Source.objects.filter(address=address, content_hash=reading["content_hash"]).select_related("document")
     if not (known := sources.first()):
         return None
-    known.etag, known.last_modified, known.checked_at = clean(etag)[:1000], clean(last_modified)[:100], timezone.now()
-    known.save(update_fields=["etag", "last_modified", "checked_at"])
+    Source.objects.filter(pk=known.pk).update(**reading)
     return known.document
 
 
@@ -181,15 +182,16 @@ def _held_elsewhere(document: Document, address: str) -> bool:
     return document.posted or document.sources.exclude(address=address).exists()
 
 
-def _update(document: Document, fields: dict[str, Any]) -> None:
-    document.status = Document.Status.READY
+def _made(fields: dict[str, Any], source: str, added_by: str, before: Document | None) -> Document:
+    """A document without chunks: the one that the address had before, unless others have it too, or a new one."""
+    if before is None or _held_elsewhere(before, source):
+        return Document.objects.create(**fields, source=source, posted=not source, added_by=added_by)
+    before.status = Document.Status.READY
     for name, value in fields.items():
-        setattr(document, name, value)
-    document.save(update_fields=[*fields, "status", "updated_at"])
-
-
-def _add_chunks(document: Document, prepared: Prepared) -> None:
-    Chunk.objects.bulk_create(_chunks(document, prepared), batch_size=_CHUNKS_AT_ONCE)
+        setattr(before, name, value)
+    before.save(update_fields=[*fields, "status", "updated_at"])
+    before.chunks.all().delete()
+    return before
 
 
 def _chunks(document: Document, prepared: Prepared) -> Iterable[Chunk]:
@@ -215,9 +217,9 @@ def _lexemes(chunk: Chunk) -> Func:
     return Func(Value(chunk.language), Value(searchable(text)), function="to_tsvector", arity=2)
 
 
-def _point(address: str, document: Document, reading: dict[str, str], found_in: str) -> None:
+def _point(address: str, document: Document, reading: dict[str, Any], found_in: str) -> None:
     """Notes that the address holds the document's text."""
-    values = {"document": document, **reading, "checked_at": timezone.now()}
+    values = {"document": document, **reading}
     Source.objects.update_or_create(address=address, defaults=values, create_defaults=values | {"found_in": found_in})
     if not document.source:
         document.source = address
