@@ -22,7 +22,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 ZEBRAS = "Zebras sleep standing up."
 LIONS = "Lions sleep lying down."
 ZEBRA_PAGE = f"<html><head><title>Zebra facts</title></head><body><p>{ZEBRAS}</p></body></html>".encode()
-needs_permissions = pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 
 
 @pytest.fixture
@@ -186,10 +185,11 @@ def test_a_file_may_go_meanwhile(folder: Path) -> None:
     assert {done.outcome: done.reason for done in seed(plan.items)} == {"added": "", "failed": "There is no such file."}
 
 
-@needs_permissions
 def test_what_nobody_lets_us_read_is_told(folder: Path) -> None:
     (folder / "zebras.md").chmod(0)
     (folder / "africa").chmod(0)
+    if os.access(folder / "zebras.md", os.R_OK):
+        pytest.skip("root may read everything")
     lines = seeded(folder).err.splitlines()
     (folder / "africa").chmod(0o700)
     assert [line.partition(": ")[2][:19] for line in lines] == ["The permissions of "] * 2
