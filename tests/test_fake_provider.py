@@ -200,6 +200,15 @@ def test_gemini_wants_its_signature_back() -> None:
     assert "missing a thought_signature" in refused.value.response.text
 
 
+BROKEN: Any = {**CALLED, "tool_calls": [{**CALL, "function": {"name": "weather", "arguments": "{"}}]}
+
+
+def offering(properties: Any, **more: str) -> dict[str, Any]:
+    """A request's field with one tool of these arguments."""
+    function = {"name": "weather", "parameters": {"type": "object", "properties": properties}, **more}
+    return {"tools": [{"type": "function", "function": function}]}
+
+
 @pytest.mark.parametrize(
     ("vendor", "fields", "words"),
     [
@@ -211,6 +220,16 @@ def test_gemini_wants_its_signature_back() -> None:
         ("cerebras", {"parallel_tool_calls": True}, "400.*body.parallel_tool_calls"),
         ("xai", {"presence_penalty": 0.5}, "400.*presencePenalty"),
         ("google-genai", {"logit_bias": {}}, r"400.*Unknown name .?\"logit_bias"),
+        ("google-genai", offering({"a": {"type": "string", "default": "x"}}), r"400.*Unknown name .?\"default"),
+        ("google-genai", offering({"a": {"type": "integer", "enum": [1]}}), "400.*TYPE_STRING"),
+        ("google-genai", offering({"a": {"anyOf": [], "description": "x"}}), "400.*only field set"),
+        ("google-genai", offering({"a": {"type": ["string", "null"]}}), "400.*must have a type"),
+        ("google-genai", offering({"a": {"type": "array"}}), "400.*items: missing field"),
+        ("google-genai", offering({}), "400.*should be non-empty"),
+        ("openai", offering({}, name="a.b"), "400.*does not match"),
+        ("openai", offering({}, description="x" * 1025), "400.*maximum length 1024"),
+        ("anthropic", {"messages": [*QUESTION, CALLED, RESULT]}, "400.*must define tools"),
+        ("anthropic", {"messages": [*QUESTION, BROKEN, RESULT], **offering({})}, "400.*valid dictionary"),
     ],
 )
 def test_each_vendor_refuses_what_it_does_not_take(vendor: str, fields: Any, words: str) -> None:

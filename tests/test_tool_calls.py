@@ -3,6 +3,8 @@
 import asyncio
 import datetime
 import json
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -15,6 +17,8 @@ from chat.agent import threads, tools
 from chat.agent.events import ToolCallRequest, ToolResult
 from chat.agent.toolbox import MAX_CALLS, Limits, Toolbox
 from chat.agent.tools import ToolContext, ToolFailed, tool
+from chat.models import Conversation
+from tests.conftest import ROOT
 
 
 @dataclass
@@ -97,6 +101,10 @@ def itself() -> Any:
     return endless
 
 
+def count_conversations() -> int:
+    return Conversation.objects.count()
+
+
 def lazily() -> Any:
     return shout("later")
 
@@ -116,7 +124,7 @@ FUNCTIONS: list[Callable[..., Any]] = [
     awkward,
     nothing,
 ]
-FUNCTIONS += [place, odd, itself, lazily]
+FUNCTIONS += [place, odd, itself, lazily, count_conversations]
 
 
 @pytest.fixture(autouse=True)
@@ -260,15 +268,38 @@ async def test_a_cancelled_run_is_no_result() -> None:
 
 async def test_tools_that_hang_take_a_bounded_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(threads, "free", threading.BoundedSemaphore(2))
+    before = set(threading.enumerate())
     made = await asyncio.gather(*(call("sleep", '{"seconds": 0.5}', seconds=0.1) for _ in range(6)))
     assert all(result.failed for result in made)
-    assert len([thread for thread in threading.enumerate() if thread.name == "tool sleep"]) <= 2
+    assert len(set(threading.enumerate()) - before) == 2
 
 
 async def test_a_call_waits_for_a_free_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(threads, "free", threading.BoundedSemaphore(1))
     made = await asyncio.gather(*(call("sleep", '{"seconds": 0.05}') for _ in range(3)))
     assert [result.failed for result in made] == [False] * 3
+
+
+async def test_a_tool_that_hangs_does_not_keep_the_process_from_ending() -> None:
+    program = """
+import asyncio, time
+from chat.agent.threads import in_thread
+async def main():
+    try:
+        await asyncio.wait_for(in_thread(time.sleep, 60), 0.1)
+    except TimeoutError:
+        print("given up")
+asyncio.run(main())
+"""
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", program, cwd=ROOT, stdout=subprocess.PIPE)
+    said, _ = await asyncio.wait_for(process.communicate(), 30)
+    assert said == b"given up\n"
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_plain_tools_give_their_database_connections_back() -> None:
+    made = await asyncio.gather(*(call("count_conversations") for _ in range(40)))
+    assert {result.content for result in made} == {"0"}
 
 
 # Several at once.

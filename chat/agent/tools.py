@@ -198,4 +198,11 @@ def _documented(function: Callable[..., Any], names: Iterable[str]) -> tuple[str
 
 
 def _problems(error: ValidationError) -> str:
-    return "; ".join(f"{'.'.join(map(str, item['loc'])) or 'arguments'}: {item['msg']}" for item in error.errors())
+    """Each argument with what is wrong about it, without what was given: that is the model's own."""
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    return "; ".join(
+        f"{'.'.join(map(str, item['loc'])) or 'arguments'}: {_WORDS.get(item['type'], item['msg'])}" for item in found
+    )
+
+
+_WORDS = {"extra_forbidden": "There is no such argument.", "missing": "It is missing."}

@@ -20,7 +20,7 @@ class ToolServerForm(forms.ModelForm[ToolServer]):
     """The secret goes in and never comes out again."""
 
     new_secret = forms.CharField(
-        label="secret",
+        label="Secret",
         required=False,
         strip=True,
         max_length=8000,
@@ -78,6 +78,9 @@ class ToolServerAdmin(admin.ModelAdmin[ToolServer]):
     fields = ["name", "url", "header_name", "new_secret", "allow_private", "enabled", "state", "listed_at"]
     readonly_fields = ["state", "listed_at"]
     inlines = [ServerToolInline]
+
+    class Media:
+        css = {"all": ["chat/toolserver.css"]}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ToolServer]:
         ticked = Count("tools", filter=Q(tools__enabled=True))
