@@ -209,7 +209,7 @@ def test_an_answer_outlives_an_outage(
         assert next(arriving) == {"chunk": "there"}
         time.sleep(seconds)
         line.mend()
-        assert list(arriving) == []
+        assert not any(event["chunk"] or "error" in event for event in arriving)
     wait_until_well(person)
     assert person.get("/api/chat/history").json()["data"][-1]["content"] == [{"type": "text", "text": "Hello there"}]
 

@@ -69,7 +69,8 @@ def test_the_answer_has_these_fields_and_no_others(person: httpx2.Client) -> Non
     answer = ask(person, "Hi")
     assert (answer.status_code, answer.headers["Content-Type"]) == (200, "application/json")
     assert set(answer.json()) == {"data", "success"}
-    assert set(answer.json()["data"]) == {"role", "content", "date"}
+    # What other tests let the agent know may have to do with the question.
+    assert set(answer.json()["data"]) - {"sources"} == {"role", "content", "date"}
 
 
 def test_the_date_of_the_answer_is_our_clocks(person: httpx2.Client) -> None:

@@ -28,7 +28,7 @@ def headers(key: bytes | str | None, *emails: bytes | str) -> Headers:
 
 def call(server: Server, method: str, path: str, given: Headers, words: str = "Hi") -> httpx2.Response:
     """Sends the headers as they are: any bytes, blanks, twice. Text goes out in UTF-8."""
-    body = json.dumps({"message": words, "text": words}).encode() if method == "POST" else b""
+    body = json.dumps({"message": words, "text": "Some words to know."}).encode() if method == "POST" else b""
     connection = http.client.HTTPConnection("127.0.0.1", int(server.env["PORT"]), timeout=30)
     connection.putrequest(method, path)
     for name, value in [("Content-Type", "application/json"), ("Content-Length", str(len(body))), *given]:
