@@ -10,6 +10,7 @@ from django.db.models.functions import Now
 
 from ccagent.environment import MAX_PASSAGES
 from chat.content import Block, Image, Text, deserialise
+from chat.money.models import DECIMAL_PLACES, MAX_DIGITS
 
 
 class Conversation(models.Model):
@@ -182,8 +183,24 @@ class Message(models.Model):
     passages = models.JSONField(
         default=list, db_default=[], blank=True, help_text="The context passages this answer was given."
     )
+    cost = models.DecimalField(
+        "cost (USD)",
+        max_digits=MAX_DIGITS,
+        decimal_places=DECIMAL_PLACES,
+        null=True,
+        blank=True,
+        help_text="Of the model calls, at the prices of that day. Empty: a price is not known.",
+    )
     error = models.TextField(
         blank=True, default="", db_default="", help_text="What went wrong, in the provider's own words; operators only."
+    )
+    error_kind = models.CharField(
+        "kind of error",
+        max_length=20,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Why the answer failed or broke off, in a word.",
     )
 
     class Meta:
@@ -275,6 +292,14 @@ class Summary(models.Model):
     prompt_tokens = models.PositiveIntegerField(default=0)
     completion_tokens = models.PositiveIntegerField(default=0)
     tokens_estimated = models.BooleanField(default=False, help_text="The provider counted no tokens.")
+    cost = models.DecimalField(
+        "cost (USD)",
+        max_digits=MAX_DIGITS,
+        decimal_places=DECIMAL_PLACES,
+        null=True,
+        blank=True,
+        help_text="At the prices of that day. Empty: the price is not known.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
