@@ -137,6 +137,10 @@ class PromptDraft(PromptContent):
         return f"Draft from {str(self.begun_from).lower()}"
 
 
+UNANSWERED = (~Q(gap="") | Q(flagged_at__isnull=False)) & Q(settled_at=None)
+"""Of answers: an operator should look at their questions."""
+
+
 class Message(models.Model):
     """One side's part of a turn.
 
@@ -155,6 +159,11 @@ class Message(models.Model):
         STOPPED = "stopped"
         INTERRUPTED = "interrupted"
         FAILED = "failed"
+
+    class Gap(models.TextChoices):
+        NOTHING_FOUND = "nothing", "nothing fitting was found"
+        UNKNOWN = "unknown", "the agent did not know"
+        FAILED = "failed", "the answer failed"
 
     conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="messages")
     sequence = models.PositiveIntegerField(help_text="Place in the conversation, from 1, in the order of arrival.")
@@ -202,6 +211,33 @@ class Message(models.Model):
         db_default="",
         help_text="Why the answer failed or broke off, in a word.",
     )
+    author = models.CharField(
+        max_length=150,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="User name of the operator who wrote this answer. Empty: the agent did.",
+    )
+    coverage = models.FloatField(
+        null=True,
+        blank=True,
+        help_text="Best coverage of what was found, 0 to 1. Empty: documents were not looked into.",
+    )
+    similarity = models.FloatField(
+        null=True, blank=True, help_text="Best similarity of meaning of what was found. Empty: not compared."
+    )
+    gap = models.CharField(
+        max_length=12,
+        choices=Gap,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Why this answer may not have helped.",
+    )
+    flagged_at = models.DateTimeField(null=True, blank=True, help_text="When an operator said that it did not help.")
+    settled_at = models.DateTimeField(
+        null=True, blank=True, help_text="When an operator was done with the question, as one that was not answered."
+    )
 
     class Meta:
         ordering = ["conversation", "sequence"]
@@ -215,6 +251,7 @@ class Message(models.Model):
         ]
         indexes = [
             models.Index(fields=["conversation"], condition=Q(status="streaming"), name="streaming_messages"),
+            models.Index(fields=["created_at"], condition=UNANSWERED, name="unanswered_messages"),
         ]
 
     def __str__(self) -> str:
