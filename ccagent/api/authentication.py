@@ -39,7 +39,7 @@ def identify(request: HttpRequest) -> Caller:
             raise ApiError(401)
     elif not settings.DEV_MODE:
         return _keyless_caller()
-    return Caller(_normalised(email) if email is not None else "")
+    return Caller(normalised(email) if email is not None else "")
 
 
 def _keyless_caller() -> Caller:
@@ -58,8 +58,11 @@ def _header(request: HttpRequest, name: str) -> bytes | None:
     return values[0] if values else None
 
 
-def _normalised(raw: bytes) -> str:
-    """Lower case without blanks around it, ASCII only: look-alike letters would otherwise meet under ``lower()``."""
+def normalised(raw: bytes) -> str:
+    """An e-mail as people are known by it: lower case without blanks around it. Raises ``ApiError`` 400.
+
+    ASCII only: look-alike letters would otherwise meet under ``lower()``.
+    """
     try:
         email = raw.decode("ascii").strip().lower()
         if email:
