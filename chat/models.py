@@ -47,6 +47,39 @@ class Conversation(models.Model):
         return bool(self.email) and self.archived_at is None
 
 
+class Person(models.Model):
+    """Somebody who talked to the agent, with the sums over all their messages, archived ones too.
+
+    Triggers keep the rows (migration 0010), whatever writes messages. A row stays when its messages are deleted.
+    """
+
+    email = models.CharField("e-mail", max_length=254, unique=True)
+    created_at = models.DateTimeField("first activity", db_default=Now())
+    last_activity_at = models.DateTimeField("last activity", db_default=Now(), db_index=True)
+    messages = models.PositiveIntegerField(default=0, db_default=0, help_text="Questions and answers.")
+    prompt_tokens = models.PositiveBigIntegerField(default=0, db_default=0)
+    completion_tokens = models.PositiveBigIntegerField(default=0, db_default=0)
+    cost = models.DecimalField(
+        "cost (USD)",
+        max_digits=MAX_DIGITS,
+        decimal_places=DECIMAL_PLACES,
+        default=0,
+        db_default=0,
+        help_text="Of answers with a known price.",
+    )
+
+    class Meta:
+        ordering = ["-last_activity_at", "-pk"]
+        verbose_name_plural = "people"
+
+    def __str__(self) -> str:
+        return self.email
+
+    @property
+    def tokens(self) -> int:
+        return self.prompt_tokens + self.completion_tokens
+
+
 class PromptContent(models.Model):
     """What an operator writes and chooses; what is left empty is as the environment says."""
 
