@@ -71,6 +71,8 @@ class StoredAnswer:
             await in_database(self._message.refresh_from_db, fields=["text", "status", "passages"])
             self._alive_at = time.monotonic()
             self._heard.add(0, self._message.text)
+        except Message.DoesNotExist:  # the person was forgotten meanwhile
+            self._message.status = Message.Status.STOPPED
         except (OperationalError, InterfaceError) as error:
             if time.monotonic() - self._alive_at > LOST_SECONDS:
                 raise Unavailable(repr(error), sentence=DATABASE_AWAY, retry_after=5) from error

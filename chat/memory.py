@@ -41,12 +41,17 @@ def recall(conversation: int, email: str) -> Memory:
     return Memory(summary or "", through or 0, tuple(facts) if settings.ENV.memory else ())
 
 
-def remember(email: str, fact: str) -> str:
-    """Keeps a fact, once; returns a sentence for the model. Raises ``ToolFailed``."""
+def remember(email: str, fact: str, conversation: int | None = None) -> str:
+    """Keeps a fact, once; returns a sentence for the model. Raises ``ToolFailed``.
+
+    ``conversation`` is where it was learned: when that is gone, so is the person.
+    """
     text = " ".join(clean(fact).split())
     if problem := _problem(email, text):
         raise ToolFailed(problem)
     with transaction.atomic():
+        if conversation and not _is_there(conversation):
+            raise ToolFailed("This conversation was deleted.")
         _one_at_a_time(email)
         known = _facts(email)
         if text.lower() in known:
@@ -93,6 +98,13 @@ def _problem(email: str, text: str) -> str:
 def _facts(email: str) -> dict[str, int]:
     """Primary keys by texts in lower case."""
     return {text.lower(): pk for pk, text in Fact.objects.filter(email=email).values_list("pk", "text")}
+
+
+def _is_there(conversation: int) -> bool:
+    """Whether a conversation exists, which until the transaction ends nobody deletes."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1 FROM chat_conversation WHERE id = %s FOR KEY SHARE", [conversation])
+        return cursor.fetchone() is not None
 
 
 def _one_at_a_time(email: str) -> None:

@@ -162,8 +162,8 @@ class MadeCall:
 def save_running(texts: dict[int, str], calls: Mapping[int, Sequence[MadeCall]]) -> list[int]:
     """The texts so far of running answers by their primary keys, and a sign of life for each; one statement for all.
 
-    ``calls`` are their tool calls since the last time. Returns the keys of those that another process was asked to
-    stop.
+    ``calls`` are their tool calls since the last time. Returns the keys of those that are to stop: another process was
+    asked for that, or the person was forgotten and the row is gone.
     """
     if calls:
         _store_calls(calls)
@@ -177,7 +177,10 @@ def save_running(texts: dict[int, str], calls: Mapping[int, Sequence[MadeCall]])
             """,
             [list(texts), list(texts.values())],
         )
-        return [pk for pk, stop_requested in cursor.fetchall() if stop_requested]
+        stored = dict(cursor.fetchall())
+    missing = texts.keys() - stored.keys()
+    gone = missing.difference(Message.objects.filter(pk__in=missing).values_list("pk", flat=True)) if missing else ()
+    return [*(pk for pk, stop_requested in stored.items() if stop_requested), *gone]
 
 
 def request_stop(email: str) -> int:

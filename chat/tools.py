@@ -101,7 +101,7 @@ async def remember(fact: str, user: ToolContext) -> str:
     Use it when they tell something lasting about themselves, or ask you to remember something; never for passwords and
     the like. What is remembered already is among the notes you were given.
     """
-    return await in_database(memory.remember, user.email, fact)
+    return await in_database(memory.remember, user.email, fact, user.conversation)
 
 
 @tool
