@@ -1,5 +1,6 @@
 from django.conf import settings
 from django.contrib import admin
+from django.templatetags.static import static
 from django.urls import URLPattern, URLResolver, include, path, re_path
 from django.views.generic import RedirectView
 
@@ -13,5 +14,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/context/", include("context.urls")),
     re_path(r"^api(?:/|$)", not_found),
     path("admin/", admin.site.urls),
+    path("favicon.ico", RedirectView.as_view(url=static("ccagent/favicon.svg"))),
     path("", RedirectView.as_view(pattern_name="admin:index")),
 ]

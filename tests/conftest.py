@@ -37,6 +37,7 @@ from tests.fake_provider import FakeProvider
 django.setup()
 
 # Fixtures; they import what needs the settings.
+from tests.browser import browser, page, watch  # noqa: F401
 from tests.internet import authority, fetcher, network, open_site, secure_site, site, sites  # noqa: F401
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -133,28 +134,51 @@ Serve = Callable[..., Server]
 
 
 @pytest.fixture(scope="session")
-def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
+def _servers() -> dict[tuple[tuple[str, str], ...], Server]:
+    """Those that run, by their variables."""
+    return {}
+
+
+@pytest.fixture(scope="session")
+def serve(
+    tmp_path_factory: pytest.TempPathFactory, _servers: dict[tuple[tuple[str, str], ...], Server]
+) -> Iterator[Serve]:
     """Starts a server with further variables, once for each set of them: ``serve(ALLOW_ANONYMOUS="true")``."""
-    servers: dict[tuple[tuple[str, str], ...], Server] = {}
     database = _database_url()
 
     def start(**variables: str) -> Server:
         base_url = variables.get("PROVIDER_BASE_URL", "")
         assert "PROVIDER_NAME" not in variables or "//127.0.0.1" in base_url, "no test reaches a real provider"
         key = tuple(sorted(variables.items()))
-        if key not in servers:
+        if key not in _servers:
             env = (
                 os.environ
                 | database
                 | {"PORT": free_port(), "LOG_LEVEL": "INFO", "DATABASE_POOL_SIZE": "5"}
                 | variables
             )
-            servers[key] = Server(env, tmp_path_factory.mktemp("server") / "log")
-        return servers[key]
+            _servers[key] = Server(env, tmp_path_factory.mktemp("server") / "log")
+        return _servers[key]
 
     yield start
-    for server in servers.values():
+    for server in _servers.values():
         server.stop()
+
+
+@pytest.fixture(autouse=True)
+def _knows_nothing(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What a test gives the servers to know is gone after it: the next one's prompts must not depend on the order."""
+    yield
+    if "serve" not in request.fixturenames:
+        return
+    running: dict[tuple[tuple[str, str], ...], Server] = request.getfixturevalue("_servers")
+    own = {"DATABASE_URL", "PERSISTENT_STORAGE_DIR"}
+    shared = next((server for variables, server in running.items() if own.isdisjoint(dict(variables))), None)
+    if shared:
+        with psycopg.connect(shared.database_url) as database:
+            database.execute("DELETE FROM context_chunk")
+            database.execute("DELETE FROM context_source")
+            database.execute("DELETE FROM context_document")
 
 
 @pytest.fixture(scope="session")
@@ -232,6 +256,14 @@ def chunks(response: httpx2.Response) -> Iterator[dict[str, object]]:
     for line in response.iter_lines():
         if line.startswith("data: "):
             yield json.loads(line[6:])
+
+
+def heard_until(events: Iterator[dict[str, object]], words: str) -> None:
+    """Reads on until just these words have come, in however many events."""
+    heard = ""
+    while heard != words:
+        heard += str(next(events)["chunk"])
+        assert words.startswith(heard)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from tests.conftest import Serve, Server, chunks, free_port
+from tests.conftest import Serve, Server, chunks, free_port, heard_until
 from tests.fake_provider import Call, FakeProvider, call, stall, text, tool_calls
 
 VENDORS = ("google-genai", "mistralai", "anthropic")
@@ -127,8 +127,7 @@ def test_calls_survive_the_death_of_the_process(
     provider.replies(tool_calls(call("current_time"), say="Let me see. "), stall(after="It is"))
     asking = partial(mortal.client(email).stream, "POST", "/api/chat/message/stream")
     with asking(json={"message": "What time is it?"}) as response:
-        events = chunks(response)
-        assert next(events)["chunk"] == "Let me see. "
+        heard_until(chunks(response), "Let me see. ")
         wait_until_stored(server, email)
         mortal.kill()
     assert [(row["name"], row["status"]) for row in stored(server, email)] == [("current_time", "streaming")]
