@@ -17,6 +17,7 @@ from chat.models import Message
 from chat.prompts import in_force
 from context.embeddings import QuestionVector, active
 from context.passages import FoundPassage, goes_on, passages
+from context.search import is_empty
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Prepared:
 
     ``model`` is the name that the version gives, empty where it leaves that to the environment. Tools that
     search add to ``passages`` while the turn runs. ``outgrown`` says that turns fell out of the window which no
-    summary holds.
+    summary holds, ``looked`` that there were documents and that they were looked into.
     """
 
     request: ModelRequest
@@ -33,6 +34,7 @@ class Prepared:
     prompt: int
     passages: list[dict[str, Any]]
     outgrown: bool
+    looked: bool
 
 
 def meant(question: Message, blocks: Sequence[Block]) -> str:
@@ -57,7 +59,10 @@ def prepare(question: Message, blocks: Sequence[Block], vector: QuestionVector |
     notes = [noted(passage) for passage in found]
     toolbox = toolset.toolbox(question.conversation.email, question.conversation_id, notes, searches=prompt.retrieval)
     outgrown = given.first > known.through + 1
-    return Prepared(dataclasses.replace(request, toolbox=toolbox), prompt.model, prompt.version, notes, outgrown)
+    looked = prompt.retrieval and (bool(notes) or not is_empty())
+    return Prepared(
+        dataclasses.replace(request, toolbox=toolbox), prompt.model, prompt.version, notes, outgrown, looked
+    )
 
 
 def _known(question: Message, tokens: int) -> Memory:
@@ -70,5 +75,5 @@ def _known(question: Message, tokens: int) -> Memory:
 
 def noted(passage: FoundPassage) -> dict[str, Any]:
     """A passage as the message's row keeps it: where it stands, not what it says."""
-    names = ("document", "title", "source", "heading", "score")
+    names = ("document", "title", "source", "heading", "score", "coverage", "similarity")
     return {name: getattr(passage, name) for name in names} | {"chunks": list(passage.chunks)}

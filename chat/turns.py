@@ -16,13 +16,13 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError
 
 from ccagent.database import in_database
-from chat import live, storage, summaries
+from chat import gaps, live, storage, summaries
 from chat.agent import attempts, configuration
 from chat.agent.errors import DATABASE_AWAY, RESTARTING, Fault, ProviderError, Stopped, TimedOut, Unavailable
 from chat.agent.events import AgentEvent, Asked, Finished, TextDelta, ToolResult, Usage
 from chat.agent.prompt import estimated_usage
 from chat.answer import Answer, RunningAnswer
-from chat.content import Block
+from chat.content import Block, plain_text
 from chat.elsewhere import StoredAnswer
 from chat.models import Message
 from chat.preparation import Prepared, meant, prepare
@@ -259,11 +259,19 @@ async def _close(turn: Turn, error: ProviderError | None) -> None:
     turn.outcome |= {"text": text, "total_ms": turn.milliseconds(), "status": _status(turn, error)}
     if error:
         turn.outcome["error"] = f"{error.sentence} {error.detail}".strip()
+    _note_gap(turn)
     if not await _stored(turn):
         error = error or Unavailable("the end could not be stored", sentence=DATABASE_AWAY, retry_after=5)
     turn.answer.end(error)
     del _running[turn]
     await live.publish(turn.message.conversation_id, turn.message.pk, turn.outcome["status"], text)
+
+
+def _note_gap(turn: Turn) -> None:
+    """Notes what the operator may want to know of an answer that did not help."""
+    found, looked = (turn.prepared.passages, turn.prepared.looked) if turn.prepared else ([], False)
+    status, asked = turn.outcome["status"], plain_text(turn.blocks)
+    turn.outcome |= gaps.columns(asked, status, turn.answer.text, found, looked, turn.calls)
 
 
 def _status(turn: Turn, error: ProviderError | None) -> str:

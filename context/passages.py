@@ -40,6 +40,8 @@ class FoundPassage:
     chunks: tuple[int, ...]
     first: int
     last: int
+    coverage: float
+    similarity: float | None
 
 
 def passages(
@@ -110,6 +112,8 @@ def _with(kept: Sequence[FoundPassage], chunk: FoundChunk) -> list[FoundPassage]
         chunks=(chunk.chunk,),
         first=chunk.position,
         last=chunk.position,
+        coverage=chunk.coverage,
+        similarity=chunk.similarity,
     )
     joined: list[FoundPassage] = []
     place = len(kept)
@@ -130,6 +134,8 @@ def _joined(one: FoundPassage, other: FoundPassage) -> FoundPassage:
         score=max(one.score, other.score),
         chunks=front.chunks + back.chunks,
         last=back.last,
+        coverage=max(one.coverage, other.coverage),
+        similarity=max((each for each in (one.similarity, other.similarity) if each is not None), default=None),
     )
 
 

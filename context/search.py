@@ -4,10 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from django.db.models import Sum
+
 from ccagent.database import in_database
 from context.embeddings import QuestionVector, aembed_question, embed_question, nearest
 from context.lexical import best_by_words
-from context.models import Chunk
+from context.models import Chunk, LanguageCount
 
 MAX_CHUNKS = 6
 _TRIES = 3
@@ -75,6 +77,12 @@ def search_with(
         if len(found) == len(hits):
             break
     return found
+
+
+def is_empty() -> bool:
+    """Whether there is nothing to find, for whatever question."""
+    counted = LanguageCount.objects.aggregate(chunks=Sum("chunks"))
+    return not counted["chunks"]
 
 
 def _ranked(question: str, limit: int, mode: Mode | None, vector: QuestionVector | None) -> list[_Hit]:
