@@ -67,6 +67,18 @@ class Person(models.Model):
         db_default=0,
         help_text="Of answers with a known price.",
     )
+    paused_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="Since when an operator answers instead of the agent. Empty: the agent answers.",
+    )
+    paused_by = models.CharField(
+        max_length=150,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="User name of the operator who paused the agent.",
+    )
 
     class Meta:
         ordering = ["-last_activity_at", "-pk"]
