@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import django_stubs_ext
+from django.templatetags.static import static
 
 from ccagent.environment import connection_parameters, read_environment
 
@@ -24,11 +25,15 @@ INSTALLED_APPS = [
     "ccagent",
     "chat",
     "context",
+    # Before Unfold, and that before the admin: templates of the same name are taken from the first.
+    "operators",
+    "unfold.apps.BasicAppConfig",
+    "unfold.contrib.filters",
     "channels",
     "corsheaders",
     "rest_framework",
     "servestatic",
-    "django.contrib.admin",
+    "operators.apps.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.messages",
@@ -206,6 +211,34 @@ STATIC_ROOT = BASE_DIR / "staticfiles"
 SERVESTATIC_USE_FINDERS = True
 SERVESTATIC_AUTOREFRESH = False
 LOGIN_URL = "admin:login"
+
+# --- The admin's look -------------------------------------------------------------------------------------------------
+UNFOLD = {
+    # Functions, because Unfold would import a text with dots in it.
+    "SITE_TITLE": lambda _request: APP_NAME,
+    "SITE_HEADER": lambda _request: APP_NAME,
+    "SITE_URL": None,
+    "SITE_SYMBOL": "forum",
+    "SHOW_BACK_BUTTON": True,
+    "STYLES": [lambda _request: static("operators/admin.css")],
+    "SIDEBAR": {"show_search": True, "navigation": "operators.navigation.menu"},
+    "COLORS": {
+        # Tailwind's blue.
+        "primary": {
+            "50": "oklch(97% .014 254.604)",
+            "100": "oklch(93.2% .032 255.585)",
+            "200": "oklch(88.2% .059 254.128)",
+            "300": "oklch(80.9% .105 251.813)",
+            "400": "oklch(70.7% .165 254.624)",
+            "500": "oklch(62.3% .214 259.815)",
+            "600": "oklch(54.6% .245 262.881)",
+            "700": "oklch(48.8% .243 264.376)",
+            "800": "oklch(42.4% .199 265.638)",
+            "900": "oklch(37.9% .146 265.522)",
+            "950": "oklch(28.2% .091 267.935)",
+        },
+    },
+}
 
 # --- Logging: never a message's text, never a key ---------------------------------------------------------------------
 LOGGING = {

@@ -1,13 +1,9 @@
-from django.conf import settings
 from django.contrib import admin
 from django.templatetags.static import static
 from django.urls import URLPattern, URLResolver, include, path, re_path
 from django.views.generic import RedirectView
 
 from ccagent.api.views import not_found
-
-admin.site.site_header = admin.site.site_title = settings.APP_NAME
-admin.site.site_url = None
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("api/chat/", include("chat.urls")),

@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
@@ -13,6 +13,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import Truncator
 
+from ccagent.admin_base import ModelAdmin, ReadOnly, TabularInline
 from chat import prompt_admin  # noqa: F401  (registers itself)
 from chat.content import serialise
 from chat.mcp import admin as tool_servers  # noqa: F401  (registers itself)
@@ -21,18 +22,8 @@ from chat.models import Attachment, Conversation, Fact, Message, Summary, ToolCa
 _TRANSCRIPT_MESSAGES = 200
 
 
-class ReadOnly:
-    """What is a record of what happened is not edited."""
-
-    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002
-        return False
-
-
 @admin.register(Conversation)
-class ConversationAdmin(ReadOnly, admin.ModelAdmin[Conversation]):
+class ConversationAdmin(ReadOnly, ModelAdmin[Conversation]):
     list_display = ["person", "current", "messages_so_far", "last_activity_at", "created_at"]
     list_filter = [("archived_at", admin.EmptyFieldListFilter), "last_activity_at"]
     search_fields = ["email"]
@@ -150,14 +141,14 @@ def _with_links(message: Message, images: dict[tuple[int, int], Attachment]) -> 
     return blocks
 
 
-class ToolCallInline(ReadOnly, admin.TabularInline[ToolCall, Message]):
+class ToolCallInline(ReadOnly, TabularInline[ToolCall, Message]):
     model = ToolCall
     fields = ["step", "name", "arguments", "result", "failed", "error", "duration_ms"]
     extra = 0
 
 
 @admin.register(Message)
-class MessageAdmin(ReadOnly, admin.ModelAdmin[Message]):
+class MessageAdmin(ReadOnly, ModelAdmin[Message]):
     list_display = ["conversation", "sequence", "role", "status", "beginning", "created_at"]
     list_filter = ["role", "status", "model", "created_at"]
     list_select_related = ["conversation"]
@@ -180,7 +171,7 @@ class MessageAdmin(ReadOnly, admin.ModelAdmin[Message]):
 
 
 @admin.register(Summary)
-class SummaryAdmin(ReadOnly, admin.ModelAdmin[Summary]):
+class SummaryAdmin(ReadOnly, ModelAdmin[Summary]):
     list_display = ["conversation", "through", "model", "prompt_tokens", "completion_tokens", "beginning", "created_at"]
     list_filter = ["created_at"]
     list_select_related = ["conversation"]
@@ -193,7 +184,7 @@ class SummaryAdmin(ReadOnly, admin.ModelAdmin[Summary]):
 
 
 @admin.register(Fact)
-class FactAdmin(ReadOnly, admin.ModelAdmin[Fact]):
+class FactAdmin(ReadOnly, ModelAdmin[Fact]):
     """What the model was to remember of people; deleting is the only thing that an operator does to it."""
 
     list_display = ["email", "text", "created_at"]

@@ -17,6 +17,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 
+from ccagent.admin_base import ModelAdmin
 from chat import prompts
 from chat.agent.prompt import PLACEHOLDERS, fill_in, unknown_placeholders
 from chat.difference import difference
@@ -27,7 +28,7 @@ _CHOICES = [name for name in _LABELS if name != "system"]
 
 
 @admin.register(Prompt)
-class PromptAdmin(admin.ModelAdmin[Prompt]):
+class PromptAdmin(ModelAdmin[Prompt]):
     """Versions are read; a new one begins as a draft."""
 
     list_display = ["__str__", "in_force", "created_at", "published_by", "went_back_to", "beginning"]
@@ -164,7 +165,7 @@ class DraftForm(forms.ModelForm[PromptDraft]):
 
 
 @admin.register(PromptDraft)
-class PromptDraftAdmin(admin.ModelAdmin[PromptDraft]):
+class PromptDraftAdmin(ModelAdmin[PromptDraft]):
     """An operator's own draft; the way to it is to add a version."""
 
     form = DraftForm

@@ -12,6 +12,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 
+from ccagent.admin_base import ModelAdmin, ReadOnly
 from context.catalogue import counted
 from context.forms import AddForm
 from context.inputs import REFUSALS
@@ -33,16 +34,8 @@ _TOLD = {
 }
 
 
-class ReadOnly:
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
-        return False
-
-
 @admin.register(Document)
-class DocumentAdmin(admin.ModelAdmin[Document]):
+class DocumentAdmin(ModelAdmin[Document]):
     list_display = ["title", "source", "language", "chunk_count", "characters", "enabled", "added_by", "created_at"]
     list_filter = ["enabled", "status", "language", "created_at"]
     list_per_page = 50
@@ -175,7 +168,7 @@ class DocumentAdmin(admin.ModelAdmin[Document]):
 
 
 @admin.register(Chunk)
-class ChunkAdmin(ReadOnly, admin.ModelAdmin[Chunk]):
+class ChunkAdmin(ReadOnly, ModelAdmin[Chunk]):
     list_display = ["document", "position", "heading", "beginning"]
     list_select_related = ["document"]
     list_per_page = 50
@@ -201,7 +194,7 @@ class ChunkAdmin(ReadOnly, admin.ModelAdmin[Chunk]):
 
 
 @admin.register(EmbeddingIndex)
-class EmbeddingIndexAdmin(ReadOnly, admin.ModelAdmin[EmbeddingIndex]):
+class EmbeddingIndexAdmin(ReadOnly, ModelAdmin[EmbeddingIndex]):
     """Which vectors there are, and what hinders them; nothing here is to be changed by hand."""
 
     list_display = ["model", "backend", "dimensions", "state", "problem"]

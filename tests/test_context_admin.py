@@ -1,5 +1,6 @@
 """The admin of the context: operators add, look, switch off and remove."""
 
+import html
 import re
 from typing import Any
 
@@ -46,10 +47,14 @@ class Browser:
 
 
 def told(response: Any) -> list[str]:
-    page = response.content.decode()
-    messages = re.findall(r'<li class="(?:success|warning|error)">(.*?)</li>', page, re.DOTALL)
-    errors = re.findall(r'<ul class="errorlist[^>]*>(?:<li>(.*?)</li>)</ul>', page, re.DOTALL)
-    return [text.strip() for text in messages + errors]
+    if response.status_code == 403:
+        return []
+    messages = [str(message) for message in response.context["messages"]]
+    form = response.context.get("adminform")
+    errors = [error for errors in form.form.errors.values() for error in errors] if form else []
+    page = html.unescape(response.content.decode())
+    assert [text for text in messages + errors if text not in page] == []
+    return messages + errors
 
 
 def upload(name: str, content: bytes) -> SimpleUploadedFile:

@@ -1,5 +1,6 @@
 """The prompt's versions in the admin: write a draft, see the difference, publish, go back."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -297,13 +298,13 @@ def test_a_version_leads_to_its_answers(ann: Operator) -> None:
     answered(version("Be new."))
     address = f"/admin/chat/message/?prompt__id__exact={old.pk}"
     assert address in ann.get(f"{LIST}{old.pk}/change/")
-    assert "1 message" in ann.get(address)
+    assert re.search(r"\b1\s+message\b", ann.get(address))
 
 
 def test_the_list_says_which_is_in_force_and_takes_few_queries(ann: Operator) -> None:
     def queries() -> int:
         with CaptureQueriesContext(connection) as captured:
-            assert ann.get(LIST).count("icon-yes") == 1
+            assert ann.get(LIST).count('title="True"') == 1
         return len(captured)
 
     for number in range(3):

@@ -65,7 +65,7 @@ def press(browser: Client, row: ToolServer, server: Running, button: str = "test
         rows |= {f"tools-{number}-enabled": "on"} if tool.enabled else {}
     path = f"/admin/chat/toolserver/{row.pk}/{button}/"
     answer = browser.post(path, form(server) | rows | more, secure=True, follow=True)
-    return html.unescape(" ".join(re.findall(r'<li class="(?:success|error)">(.*?)</li>', answer.content.decode())))
+    return " ".join(str(message) for message in answer.context["messages"])
 
 
 def test_the_button_tests_the_server_and_lists_its_tools(browser: Client, served: Running) -> None:

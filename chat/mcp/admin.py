@@ -10,6 +10,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.text import Truncator
 
+from ccagent.admin_base import ModelAdmin, TabularInline
 from ccagent.environment import check_key
 from chat.mcp.client import ServerDown
 from chat.mcp.listing import Listed, list_tools
@@ -54,7 +55,7 @@ class ToolServerForm(forms.ModelForm[ToolServer]):
         return super().save(commit)
 
 
-class ServerToolInline(admin.TabularInline[ServerTool, ToolServer]):
+class ServerToolInline(TabularInline[ServerTool, ToolServer]):
     model = ServerTool
     fields = ["enabled", "name", "about", "problem"]
     readonly_fields = ["name", "about", "problem"]
@@ -71,7 +72,7 @@ class ServerToolInline(admin.TabularInline[ServerTool, ToolServer]):
 
 
 @admin.register(ToolServer)
-class ToolServerAdmin(admin.ModelAdmin[ToolServer]):
+class ToolServerAdmin(ModelAdmin[ToolServer]):
     form = ToolServerForm
     change_form_template = "admin/chat/toolserver/change_form.html"
     list_display = ["name", "url", "enabled", "state", "offered"]

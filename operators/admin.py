@@ -1,0 +1,2 @@
+from operators.audit import admin as audit  # noqa: F401  (registers itself)
+from operators.team import admin as team  # noqa: F401  (registers itself)
