@@ -8,6 +8,7 @@ import asyncio
 import ipaddress
 import logging
 import signal
+import time
 import traceback
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextlib import suppress
@@ -25,6 +26,7 @@ from ccagent.server_http import Factory, Request, printable
 logger = logging.getLogger(__name__)
 
 FLUSH_SECONDS = 2.0
+"""What answers have at least to reach their readers at the end; more, up to five times, where draining left time."""
 CANCEL_SECONDS = 1.0
 
 Application = Callable[[dict[str, Any], Any, Any], Awaitable[None]]
@@ -131,11 +133,13 @@ class Server(DaphneServer):
             self.hurry.set()
 
     async def shut_down(self) -> None:
+        began = time.monotonic()
         try:
             if self.drain is not None:
                 await self.unless_hurried(self.drain(), self.drain_seconds)
             self.listener.stopListening()
-            await self.unless_hurried(self.flush(), FLUSH_SECONDS)
+            left = self.drain_seconds - (time.monotonic() - began)
+            await self.unless_hurried(self.flush(), min(max(left, FLUSH_SECONDS), 5 * FLUSH_SECONDS))
             await cancel_other_tasks()
         finally:
             reactor.stop()
