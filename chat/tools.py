@@ -12,8 +12,9 @@ from chat.agent.prompt import Passage
 from chat.agent.threads import in_thread
 from chat.agent.tools import ToolContext, ToolFailed, optional_tool, tool
 from chat.preparation import noted
-from context.embeddings import aembed_question
-from context.passages import passages
+from chat.prompts import in_force
+from context.embeddings import QuestionVector, aembed_question
+from context.passages import FoundPassage, passages
 
 _OFFSET = re.compile(r"(?:UTC|GMT)?\s*(?P<sign>[+-])(?P<hours>\d{1,2})(?::?(?P<minutes>\d{2}))?", re.IGNORECASE)
 
@@ -25,10 +26,15 @@ async def search_context(query: str, user: ToolContext) -> str:
     query: what to look for, in words that such a document would use
     """
     vector = await aembed_question(query)
-    found = await in_database(passages, query, "", vector)
+    found = await in_database(_passages, query, vector)
     user.passages.extend(map(noted, found))
     quoted = (Passage(passage.title, passage.source, passage.text, passage.heading) for passage in found)
     return "\n\n".join(map(str, quoted)) or "Nothing was found."
+
+
+def _passages(query: str, vector: QuestionVector | None) -> list[FoundPassage]:
+    """As many as a question brings along by itself."""
+    return passages(query, "", vector, in_force().passages)
 
 
 @tool

@@ -5,11 +5,13 @@ import json
 from typing import Any
 
 import pytest
+from asgiref.sync import sync_to_async
 
 from chat.agent import tools
 from chat.agent.events import ToolCallRequest, ToolResult
 from chat.agent.toolbox import Toolbox
 from chat.agent.tools import ToolContext
+from chat.models import Prompt
 from context import fetch as fetching
 from context.ingest import ingest
 from tests.hostile_site import Site, page
@@ -73,13 +75,20 @@ async def test_a_zone_that_is_nearly_one_is_guessed() -> None:
 
 @pytest.mark.django_db(transaction=True)
 async def test_what_the_search_finds_is_noted_with_the_answer() -> None:
-    from asgiref.sync import sync_to_async
-
     await sync_to_async(ingest)("Zebras sleep standing up.", title="Zebra facts")
     user = ToolContext()
     made = await call("search_context", user, query="how do zebras sleep")
     assert "Zebras sleep standing up." in made.content
     assert [passage["title"] for passage in user.passages] == ["Zebra facts"]
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_search_gives_as_many_passages_as_the_prompt_in_force_says() -> None:
+    await sync_to_async(ingest)("Zebras sleep standing up.", title="Sleep")
+    await sync_to_async(ingest)("Zebras sleep in herds while one keeps watch.", title="Herds")
+    await Prompt.objects.acreate(system="Be brief.", passages=1)
+    made = await call("search_context", query="how do zebras sleep")
+    assert made.content.count("<passage") == 1
 
 
 # Pages.

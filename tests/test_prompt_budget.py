@@ -8,6 +8,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from genai_prices import data
 from pytest_django import DjangoAssertNumQueries
 
 from ccagent.environment import Environment
@@ -258,6 +259,39 @@ def test_the_default_fits_every_model_that_may_be_asked(variables: dict[str, Any
 def test_another_model_than_the_environments_has_its_own_window() -> None:
     environment = Environment(provider_name="openai", provider_model="gpt-4o")
     assert history_tokens(environment, "gpt-4-0613") == 2_048
+
+
+_NO_CHAT = (
+    "audio",
+    "claude",
+    "computer",
+    "embed",
+    "guard",
+    "ocr",
+    "orpheus",
+    "realtime",
+    "tts",
+    "transcribe",
+    "voxtral",
+)
+_PROVIDERS = {"google": "google-genai", "mistral": "mistralai", "x-ai": "xai"} | {
+    name: name for name in ("openai", "anthropic", "groq", "cohere", "cerebras")
+}
+
+
+@pytest.mark.parametrize("provider", _PROVIDERS)
+def test_the_default_is_at_most_half_of_every_window_known(provider: str) -> None:
+    known = next(each for each in data.providers if each.id == provider)
+    windows = {
+        model.id: model.context_window
+        for model in known.models
+        if model.context_window and (provider == "anthropic" or not any(word in model.id for word in _NO_CHAT))
+    }
+    assert windows
+    given = {
+        name: history_tokens(Environment(provider_name=_PROVIDERS[provider], provider_model=name)) for name in windows
+    }
+    assert {name: windows[name] for name in windows if given[name] > windows[name] / 2} == {}
 
 
 # Through a real server.

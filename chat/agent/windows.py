@@ -13,10 +13,11 @@ tokens is short of."""
 # Context windows in tokens, by vendor and beginning of the model's name, as they are documented. Only of vendors by
 # name: elsewhere the same model may run with a smaller window, which Ollama for one does in silence.
 _WINDOWS = {
-    "google-genai": {"gemini-": 1_048_576, "gemma-": 32_768},
+    "google-genai": {"gemini-": 1_048_576, "gemini-pro": 32_768, "gemini-1.0": 32_768, "gemma-": 32_768},
     "openai": {
         "gpt-3.5": 16_385,
         "gpt-4": 8_192,
+        "gpt-4-32k": 32_000,
         "gpt-4-turbo": 128_000,
         "gpt-4.1": 1_047_576,
         "gpt-4o": 128_000,
@@ -35,9 +36,9 @@ _WINDOWS = {
         "magistral-": 40_960,
     },
     "groq": {"llama-3": 131_072, "meta-llama/llama-4": 131_072, "openai/gpt-oss": 131_072, "qwen/qwen3": 131_072},
-    "cohere": {"command-": 128_000},
+    "cohere": {"command-": 128_000, "command-light": 4_096, "c4ai-aya": 128_000, "c4ai-aya-expanse-8b": 8_192},
     "cerebras": {"llama3.1": 8_192, "llama-": 65_536, "gpt-oss": 65_536, "qwen-3": 65_536},
-    "xai": {"grok-": 131_072},
+    "xai": {"grok-": 131_072, "grok-2": 32_768},
 }
 
 
