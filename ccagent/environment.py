@@ -182,6 +182,17 @@ class Environment(BaseSettings):
     )
     max_running_turns: PositiveInt = Field(4, description="Most answers in the making at once for one e-mail.")
     answer_max_chars: PositiveInt = Field(200_000, description="Longest answer, in characters; it is cut there.")
+    paused_answer: str = Field(
+        "A colleague is taking over this conversation and will answer you here.",
+        max_length=2000,
+        description="What somebody is told at once for whom an operator paused the agent.",
+    )
+    paused_stream_seconds: float = Field(
+        120,
+        ge=0,
+        le=3600,
+        description="How long a stream then stays open for the operator's own words; 0: it ends at once.",
+    )
     history_tokens: PositiveInt | None = Field(
         None,
         description="Most tokens (estimated) of the conversation that go into a prompt: the question, the turns before "

@@ -63,10 +63,14 @@ class Heard:
 
 
 class Relay:
-    """Both sides for one process; without `run` it does nothing. ``find`` knows the answers made here by message."""
+    """Both sides for one process; without `run` it does nothing.
 
-    def __init__(self, find: Callable[[int], Running | None]) -> None:
+    ``find`` knows the answers made here by message, ``look`` lets those who wait for an operator look anew.
+    """
+
+    def __init__(self, find: Callable[[int], Running | None], look: Callable[[], None]) -> None:
         self._find = find
+        self._look = look
         self._group = f"answers.{uuid.uuid4().hex}"
         self._is_on = False
         self._heard: dict[int, list[Heard]] = {}
@@ -104,6 +108,13 @@ class Relay:
             case {"type": "ended", "message": int(message)}:
                 for heard in self._heard.get(message, ()):
                     heard.end()
+            case {"type": "look"}:
+                self._look()
+
+    async def tell(self) -> None:
+        """Lets all processes look whether an operator wrote something."""
+        self._look()
+        await live.send(_EVERYBODY, {"type": "look"})
 
     @contextmanager
     def following(self, message: int, heard: Heard) -> Iterator[None]:

@@ -12,12 +12,16 @@ _COMMENT = b": still here\n\n"
 
 
 async def encode(
-    pieces: AsyncIterator[str], sources: Callable[[], list[dict[str, Any]]] = list
+    pieces: AsyncIterator[str], sources: Callable[[], list[dict[str, Any]]] = list, *, paused: bool = False
 ) -> AsyncGenerator[bytes, None]:
     """Events for the pieces of an answer, a comment for an empty piece, and a last one.
 
+    A first one tells that the agent is ``paused``: what comes is an operator's, and may take its time.
+
     That tells the ``sources``, which are asked for at the end, where there are any, or the error where it broke off.
     """
+    if paused:
+        yield _event({"chunk": "", "paused": True})
     try:
         async for piece in pieces:
             yield _event({"chunk": piece}) if piece else _COMMENT

@@ -17,6 +17,8 @@ from chat.agent.events import ToolResult
 from chat.content import Block, Image
 from chat.models import Attachment, Conversation, Message
 
+PAUSED = "paused"
+"""The finish reason of an answer that only says that an operator is going to answer."""
 HEARTBEAT_LOST = datetime.timedelta(seconds=10)
 """A streaming message whose heartbeat is older belongs to a process that died: it gives one each second."""
 
@@ -42,17 +44,22 @@ NO_KEY = Idempotency()
 
 @dataclass(frozen=True)
 class OpenedTurn:
-    """``is_new`` is false where an earlier request with the same key opened it. ``waits`` says that others run."""
+    """``is_new`` is false where an earlier request with the same key opened it. ``waits`` says that others run.
+
+    ``is_paused`` says that the agent is: the answer is stored whole, and no model is to be asked.
+    """
 
     question: Message
     answer: Message
     is_new: bool = True
     waits: bool = False
+    is_paused: bool = False
 
 
 def open_turn(email: str, blocks: Sequence[Block], date: datetime.datetime, once: Idempotency = NO_KEY) -> OpenedTurn:
     """Stores the question and an empty answer with status *streaming*, before anything else can fail.
 
+    Where an operator paused the agent for the person, the answer is the sentence in PAUSED_ANSWER, and *complete*.
     Raises ``TooManyRunning`` and ``KeyReused``, having stored nothing.
     """
     try:
@@ -88,18 +95,26 @@ WITH running AS (
     UPDATE chat_conversation SET last_sequence = last_sequence + 2 FROM running
     WHERE email = %(email)s AND archived_at IS NULL AND running.count < %(most)s
     RETURNING chat_conversation.id, last_sequence, running.count
+), paused AS (
+    SELECT EXISTS (SELECT FROM chat_person WHERE email = %(email)s AND paused_at IS NOT NULL) AS is_paused
 )"""
 _PLACE_OF_NOBODY = """
 WITH place AS (
     INSERT INTO chat_conversation (email, last_sequence) VALUES ('', 2) RETURNING id, last_sequence, 0 AS count
+), paused AS (
+    SELECT false AS is_paused
 )"""
 _INSERT = """
 INSERT INTO chat_message
-    (conversation_id, sequence, role, status, text, blocks, date, heartbeat_at, idempotency_key, request_digest)
-SELECT id, last_sequence - 1, 'user', 'complete', %(text)s, %(blocks)s::jsonb, %(date)s, null, %(key)s, %(digest)s
+    (conversation_id, sequence, role, status, text, blocks, date, heartbeat_at, idempotency_key, request_digest,
+        finish_reason)
+SELECT id, last_sequence - 1, 'user', 'complete', %(text)s, %(blocks)s::jsonb, %(date)s, null, %(key)s, %(digest)s, ''
 FROM place
-UNION ALL SELECT id, last_sequence, 'assistant', 'streaming', '', null, now(), now(), '', '' FROM place
-RETURNING id, conversation_id, sequence, date, (SELECT count FROM place) > 0"""
+UNION ALL SELECT id, last_sequence, 'assistant', CASE WHEN is_paused THEN 'complete' ELSE 'streaming' END,
+    CASE WHEN is_paused THEN %(paused_answer)s ELSE '' END, null, now(), CASE WHEN is_paused THEN null ELSE now() END,
+    '', '', CASE WHEN is_paused THEN 'paused' ELSE '' END
+FROM place, paused
+RETURNING id, conversation_id, sequence, date, (SELECT count FROM place) > 0, text, finish_reason"""
 
 
 def _insert(email: str, blocks: Sequence[Block], date: datetime.datetime, once: Idempotency) -> OpenedTurn:
@@ -112,6 +127,7 @@ def _insert(email: str, blocks: Sequence[Block], date: datetime.datetime, once: 
         "date": date,
         "key": once.key,
         "digest": once.digest,
+        "paused_answer": settings.ENV.paused_answer,
     }
     with connection.cursor() as cursor:
         cursor.execute((_PLACE_OF_PERSON if email else _PLACE_OF_NOBODY) + _INSERT, values)
@@ -123,9 +139,11 @@ def _insert(email: str, blocks: Sequence[Block], date: datetime.datetime, once: 
     conversation = Conversation(pk=rows[0][1], email=email)
     question, answer = (
         Message(pk=pk, conversation=conversation, sequence=sequence, role=role, date=date)
-        for role, (pk, _, sequence, date, _) in zip((Message.Role.USER, Message.Role.ASSISTANT), rows, strict=True)
+        for role, (pk, _, sequence, date, *_) in zip((Message.Role.USER, Message.Role.ASSISTANT), rows, strict=True)
     )
-    return OpenedTurn(question, answer, waits=rows[0][4])
+    *_, waits, text, reason = rows[1]
+    answer.text, answer.finish_reason = text, reason
+    return OpenedTurn(question, answer, waits=waits, is_paused=reason == PAUSED)
 
 
 def _earlier_turn(email: str, once: Idempotency) -> OpenedTurn | None:
@@ -140,7 +158,7 @@ def _earlier_turn(email: str, once: Idempotency) -> OpenedTurn | None:
     if answer.status == Message.Status.FAILED or (answer.status == Message.Status.INTERRUPTED and not answer.text):
         Message.objects.filter(pk=question.pk).update(idempotency_key="", request_digest="")
         return None
-    return OpenedTurn(question, answer, is_new=False)
+    return OpenedTurn(question, answer, is_new=False, is_paused=answer.finish_reason == PAUSED)
 
 
 def _without_data(block: Block) -> dict[str, str]:

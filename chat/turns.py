@@ -16,7 +16,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError
 
 from ccagent.database import in_database
-from chat import gaps, live, storage, summaries
+from chat import gaps, live, storage, summaries, takeover
 from chat.agent import attempts, configuration
 from chat.agent.errors import DATABASE_AWAY, RESTARTING, Fault, ProviderError, Stopped, TimedOut, Unavailable
 from chat.agent.events import AgentEvent, Asked, Finished, TextDelta, ToolResult, Usage
@@ -27,6 +27,8 @@ from chat.elsewhere import StoredAnswer
 from chat.models import Message
 from chat.preparation import Prepared, meant, prepare
 from chat.relay import Relay
+from chat.takeover import Place
+from chat.waiting import PausedAnswer, room
 from context import embeddings
 
 logger = logging.getLogger(__name__)
@@ -75,6 +77,7 @@ class Restarting(Exception):
 
 _running: dict[Turn, asyncio.Task[None]] = {}
 _tasks: dict[str, asyncio.Task[None]] = {}
+_shown: set[asyncio.Task[None]] = set()
 _draining = False
 
 
@@ -89,6 +92,8 @@ async def start(
     if _draining:
         raise Restarting
     opened, prepared = await in_database(_open, email, blocks, date, once)
+    if opened.is_paused:
+        return _paused(email, opened)
     if not opened.is_new:
         return _begun(opened.answer)
     turn = Turn(opened, blocks, prepared)
@@ -105,7 +110,7 @@ def _open(
 ) -> tuple[storage.OpenedTurn, Prepared | None]:
     """Opens the turn and prepares it, in one visit to the database, unless it has to wait for something."""
     opened = storage.open_turn(email, blocks, date, once)
-    if not opened.is_new or opened.waits:
+    if not opened.is_new or opened.waits or opened.is_paused:
         return opened, None
     try:
         return opened, None if embeddings.active() else prepare(opened.question, blocks)
@@ -115,9 +120,26 @@ def _open(
 
 
 async def join(email: str) -> tuple[Message, Answer] | None:
-    """The person's oldest answer in the making, here or in another process."""
-    message = await in_database(storage.running_answer, email)
+    """The person's oldest answer in the making, here or elsewhere; while the agent is paused, an operator's words."""
+    message, place = await in_database(_joined, email)
+    if message is None and place:
+        return Message(passages=[]), PausedAnswer(email, Place(*place, own=False))
     return _begun(message) if message else None
+
+
+def _joined(email: str) -> tuple[Message | None, tuple[int, int] | None]:
+    message = storage.running_answer(email)
+    return message, None if message else takeover.waiting_place(email)
+
+
+def _paused(email: str, opened: storage.OpenedTurn) -> tuple[Message, Answer]:
+    """The sentence that answers a person instead of the agent, and how to wait for an operator's words."""
+    answer = opened.answer
+    if opened.is_new:
+        shown = _in_background(live.publish(answer.conversation_id, answer.pk, Message.Status.COMPLETE, answer.text))
+        _shown.add(shown)
+        shown.add_done_callback(_shown.discard)
+    return answer, PausedAnswer(email, Place(answer.conversation_id, answer.sequence, own=True), answer.text)
 
 
 def _begun(message: Message) -> tuple[Message, Answer]:
@@ -135,17 +157,22 @@ def _made_here(message: int) -> RunningAnswer | None:
     return turn.answer if turn else None
 
 
-relay = Relay(_made_here)
+relay = Relay(_made_here, room.look)
 
 
 async def stop(email: str) -> int:
     """Stops what is being answered to the person, wherever; returns the number of answers, once those here ended."""
-    count = await in_database(storage.request_stop, email)
+    count = await in_database(_request_stop, email)
+    room.end(email)
     turns = [turn for turn in _running if turn.question.conversation.email == email]
     for turn in turns:
         turn.stop()
     await asyncio.gather(*(turn.answer.over() for turn in turns))
     return count
+
+
+def _request_stop(email: str) -> int:
+    return storage.request_stop(email) + takeover.request_end(email)
 
 
 async def start_over(email: str) -> bool:
@@ -157,6 +184,7 @@ async def start_over(email: str) -> bool:
     archived = await in_database(storage.archive, email)
     if archived is None:
         return False
+    room.end(email)
     for turn in [turn for turn in _running if turn.message.conversation_id == archived]:
         turn.stop()
     # Those of other processes see in the database that they are to stop.
@@ -206,6 +234,11 @@ async def _answer_in_time(turn: Turn) -> None:
         ]
         await (asyncio.gather(*before) if before else asyncio.sleep(_NEXT_LOOK_SECONDS))
         turn.waits = await in_database(storage.runs_before, turn.message)
+        if not turn.waits and await in_database(takeover.is_paused, turn.question.conversation.email):
+            # An operator took over while this one waited.
+            turn.outcome["finish_reason"] = storage.PAUSED
+            turn.answer.add(settings.ENV.paused_answer)
+            return
     async with asyncio.timeout(settings.ENV.provider_total_seconds):
         await _answer(turn)
 
@@ -349,6 +382,7 @@ async def drain(seconds: float) -> None:
     """Takes no new questions, lets the running turns end, and after that many seconds stores what they have."""
     global _draining
     _draining = StoredAnswer.process_ends = True
+    room.close()
     await summaries.end()
     if _running:
         ends = set(_running.values())

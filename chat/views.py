@@ -20,6 +20,7 @@ from chat.agent import errors
 from chat.answer import Answer
 from chat.models import Message
 from chat.serializers import ChatPrompt, PageQuery
+from chat.waiting import PausedAnswer
 
 _STATUS = {
     errors.Busy: 503,
@@ -67,7 +68,8 @@ def _email(request: Request) -> str:
 
 
 def _event_stream(message: Message, answer: Answer) -> sse.EventStream:
-    return sse.EventStream(sse.encode(answer.listen(), partial(history.sources, message)))
+    paused = isinstance(answer, PausedAnswer)
+    return sse.EventStream(sse.encode(answer.listen(), partial(history.sources, message), paused=paused))
 
 
 class SendMessage(AsyncEnvelopeView):

@@ -206,7 +206,7 @@ class Process:
 
     def __init__(self) -> None:
         self.made: dict[int, RunningAnswer] = {}
-        self.relay = Relay(self.made.get)
+        self.relay = Relay(self.made.get, lambda: None)
         self.life = asyncio.create_task(self.relay.run())
 
 
@@ -327,6 +327,6 @@ async def test_a_layer_that_hangs_delays_nobody(processes: Pair, monkeypatch: py
 async def test_a_process_without_a_relay_asks_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[object] = []
     monkeypatch.setattr(live, "send", lambda *event: sent.append(event))
-    with Relay(lambda _: None).following(1, Heard("")):
+    with Relay(lambda _: None, lambda: None).following(1, Heard("")):
         await asyncio.sleep(0)
     assert sent == []
