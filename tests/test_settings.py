@@ -78,6 +78,8 @@ MALFORMED = {
     "PROVIDER_TOTAL_SECONDS": ["0", "inf"],
     "PROVIDER_RETRIES": ["-1", "11", "1.5"],
     "ANSWER_MAX_CHARS": ["0", "much"],
+    "PAUSED_ANSWER": ["x" * 2001],
+    "PAUSED_STREAM_SECONDS": ["-1", "3601", "long", "nan"],
     "HISTORY_TOKENS": ["0", "much"],
     "INCLUDE_SOURCES": ["maybe"],
     "MEMORY": ["perhaps"],
