@@ -48,6 +48,10 @@ class Environment(BaseSettings):
         "an unset `INTERNAL_API_KEY` means that every caller is trusted.",
     )
     port: int = Field(3000, ge=0, le=65535, description="Port to listen on.")
+    chat_page: bool | None = Field(
+        None,
+        description="Serve the chat page at `/`, which otherwise leads to the admin. Unset: in `DEV_MODE` only.",
+    )
     app_name: str = Field("CC Agent", description="What the agent calls itself.")
     app_url: str = Field(
         "", description="Public address, with or without `https://`; its host is the one the agent answers to."

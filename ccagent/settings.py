@@ -18,12 +18,14 @@ django_stubs_ext.monkeypatch()
 BASE_DIR = Path(__file__).resolve().parent.parent
 ENV = read_environment(BASE_DIR / ".env")
 DEV_MODE = ENV.dev_mode
+CHAT_PAGE = DEV_MODE if ENV.chat_page is None else ENV.chat_page
 STORAGE_DIR = (ENV.persistent_storage_dir or BASE_DIR / "var").absolute()
 
 # --- Applications ---------------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
     "ccagent",
     "chat",
+    "chatpage",
     "context",
     # Before Unfold, and that before the admin: templates of the same name are taken from the first.
     "operators",

@@ -4,6 +4,7 @@ from django.urls import URLPattern, URLResolver, include, path, re_path
 from django.views.generic import RedirectView
 
 from ccagent.api.views import not_found
+from chatpage.views import front
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("api/chat/", include("chat.urls")),
@@ -11,5 +12,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     re_path(r"^api(?:/|$)", not_found),
     path("admin/", admin.site.urls),
     path("favicon.ico", RedirectView.as_view(url=static("ccagent/favicon.svg"))),
-    path("", RedirectView.as_view(pattern_name="admin:index")),
+    path("", front),
 ]

@@ -76,6 +76,8 @@ class Command(BaseCommand):
     def _announce(self, operator: bootstrap.Operator) -> None:
         address = settings.ENV.app_url or f"http://localhost:{settings.ENV.port}"
         self.stdout.write(f"{settings.APP_NAME} is ready.")
+        if settings.CHAT_PAGE:
+            self.stdout.write(f"  Chat   {address}/")
         self.stdout.write(f"  API    {address}/api/chat/message")
         self.stdout.write(f"  Admin  {address}/admin/")
         self.stdout.write(f"  Operator: {operator.name}")
