@@ -24,7 +24,7 @@ def front(request: HttpRequest) -> HttpResponse:
 
 
 def access() -> str:
-    """What the page asks for: an ``email``, that and a ``key``, the key of those who have one (``either``), ``nothing``."""
+    """What the page asks for: ``email``, also a ``key``, ``either`` (a key of those who have one), or ``nothing``."""
     if settings.INTERNAL_API_KEY:
         return "either" if settings.ALLOW_ANONYMOUS else "key"
     return "email" if settings.DEV_MODE else "nothing"

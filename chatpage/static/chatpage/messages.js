@@ -25,7 +25,7 @@ export function question(blocks, date) {
   return make(
     "li",
     { class: "message question" },
-    make("h3", { class: "unseen" }, "You"),
+    make("h2", { class: "unseen" }, "You"),
     make("div", { class: "said" }, ...shown),
     make("time", { datetime: date.toISOString() }, time.format(date)),
   );
@@ -54,7 +54,7 @@ export class Answer {
 
   constructor(name, grown = () => {}) {
     this.#waiting.append(make("i"), make("i"), make("i"));
-    this.element = make("li", { class: "message answer" }, make("h3", { class: "unseen" }, name), this.#words);
+    this.element = make("li", { class: "message answer" }, make("h2", { class: "unseen" }, name), this.#words);
     this.#growing = new Growing(this.#words, grown);
   }
 
