@@ -15,6 +15,7 @@ from tests.conftest import ROOT
 
 MALFORMED = {
     "DEV_MODE": ["maybe", "2"],
+    "CHAT_PAGE": ["maybe", "2"],
     "PORT": ["many", "-1", "65536", "80.5"],
     "APP_URL": ["https://", "ftp://a.example", "https://exa mple.com", "https://a.example:99999", "https://[bad"],
     "ALLOW_ANONYMOUS": ["perhaps"],
@@ -335,3 +336,18 @@ def test_a_proper_installation_is_clean_for_its_deployment(database: dict[str, s
     done = manage("check", "--deploy", "--fail-level", "WARNING", **PRODUCTION, **database)
     assert done.returncode == 0, done.stderr
     assert "no issues" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("variables", "on"),
+    [
+        ({}, False),
+        ({"DEV_MODE": "true"}, True),
+        ({"CHAT_PAGE": "true"}, True),
+        ({"DEV_MODE": "1", "CHAT_PAGE": "0"}, False),
+    ],
+)
+def test_the_chat_page_is_on_in_development_or_where_it_is_wanted(
+    variables: dict[str, str], on: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert settings_with(monkeypatch, **variables)["CHAT_PAGE"] == on
