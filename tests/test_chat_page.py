@@ -40,7 +40,7 @@ def test_its_policy_lets_nothing_in_from_elsewhere(client: Client) -> None:
 @pytest.mark.usefixtures("on")
 def test_it_holds_no_script_and_no_style_of_its_own(client: Client) -> None:
     page = client.get("/").content.decode()
-    assert not re.search(r"<style|<script(?![^>]* src=)|\sstyle=|\son\w+=|https?://", page)
+    assert not re.search(r"<style|<script(?![^>]* src=)|\sstyle=|\son\w+=|(src|href)=\"(?!#|/static/)", page)
 
 
 @pytest.mark.usefixtures("on")
