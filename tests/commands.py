@@ -1,9 +1,13 @@
 """Management commands as a test runs them."""
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import StringIO
 from urllib.parse import quote
 
+import psycopg
 from django.core.management import CommandError, call_command
 from django.db import connection
 
@@ -38,3 +42,14 @@ def url_of(database: str) -> str:
         f"{key}={quote(str(given[key]), safe='')}" for key in ("host", "port", "user", "password") if given.get(key)
     ]
     return f"postgresql:///{database}?{'&'.join(server)}"
+
+
+@contextmanager
+def empty_database() -> Iterator[str]:
+    """The address of a new database on the server of the tests, for the time of the block."""
+    name = f"ccagent_empty_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
+    with psycopg.connect(url_of("postgres"), autocommit=True) as admin:
+        admin.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'.encode())
+        admin.execute(f'CREATE DATABASE "{name}"'.encode())
+        yield url_of(name)
+        admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)'.encode())

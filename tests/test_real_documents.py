@@ -7,10 +7,9 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-import psycopg
 import pytest
 
-from tests.commands import url_of
+from tests.commands import empty_database
 from tests.conftest import ROOT
 
 DOCUMENTS = "tests/documents"
@@ -24,12 +23,8 @@ PLACES = {"How high was the anemometer that measured the wind?": 2}
 @pytest.fixture(scope="module")
 def database() -> Iterator[str]:
     """The address of a new, empty database on the server of the tests."""
-    name = f"ccagent_documents_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
-    with psycopg.connect(url_of("postgres"), autocommit=True) as admin:
-        admin.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'.encode())
-        admin.execute(f'CREATE DATABASE "{name}"'.encode())
-        yield url_of(name)
-        admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)'.encode())
+    with empty_database() as address:
+        yield address
 
 
 def manage(database: str, *arguments: str, asked: str = "") -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from tests.commands import empty_database
 from tests.conftest import ROOT, Server, free_port
 from tests.fake_provider import FakeProvider, call, text, tool_calls
 
@@ -49,11 +50,13 @@ def shop(project: Path, _provider: FakeProvider, tmp_path_factory: pytest.TempPa
     server.stop()
 
 
-def test_the_commands_of_the_page_say_what_it_says(project: Path, shop: Server) -> None:  # noqa: ARG001
+def test_the_commands_of_the_page_say_what_it_says(project: Path) -> None:
     said = []
-    for arguments in re.findall(r'make manage ARGS="(.*)"', blocks("sh")[1]):
-        command = [sys.executable, "manage.py", *arguments.split()]
-        said.append(subprocess.run(command, cwd=project, capture_output=True, text=True, check=True).stdout)
+    with empty_database() as address:
+        env = os.environ | {"DATABASE_URL": address}
+        for arguments in re.findall(r'make manage ARGS="(.*)"', blocks("sh")[1]):
+            command = [sys.executable, "manage.py", *arguments.split()]
+            said.append(subprocess.run(command, cwd=project, env=env, stdout=subprocess.PIPE, text=True).stdout)
     lines = set("".join(said).splitlines())
     assert set(blocks("text")[0].split("\n")) - {""} <= lines
 

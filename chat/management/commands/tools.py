@@ -3,15 +3,16 @@ import json
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
+from ccagent.management.database_command import DatabaseCommand
 from chat import toolset
 from chat.agent import tools
 from chat.agent.events import ToolCallRequest
 from chat.agent.toolbox import Toolbox
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     help = "Lists the tools that the model may use, or calls one of them as the model would."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
