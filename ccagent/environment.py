@@ -99,6 +99,12 @@ class Environment(BaseSettings):
         description="`postgresql://user:password@host:port/name?sslmode=require`. "
         "Unset: an embedded Postgres runs in the storage folder.",
     )
+    retention_days: int | None = Field(
+        None,
+        ge=1,
+        le=36_500,
+        description="`serve` removes messages that are older than so many days, once a day. Unset: they are kept.",
+    )
     database_pool_size: PositiveInt = Field(10, description="Most connections one process opens to Postgres.")
     redis_url: SecretStr = Field(
         SecretStr(""),

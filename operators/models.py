@@ -26,3 +26,26 @@ class AuditEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.who} {self.action} {self.whom}".strip()
+
+
+class ForgottenPerson(models.Model):
+    """A proof that somebody was forgotten, without who it was: found by their e-mail, which cannot be read from it."""
+
+    digest = models.CharField(max_length=64, db_index=True, editable=False, help_text="Of the e-mail, with a secret.")
+    masked = models.CharField(_("person"), max_length=100)
+    at = models.DateTimeField(_("when"), auto_now_add=True, db_default=Now())
+    by = models.CharField(_("by whom"), max_length=150)
+    counts = models.JSONField(_("what went"), help_text=_("How much of what was deleted."))
+
+    class Meta:
+        verbose_name = _("forgotten person")
+        verbose_name_plural = _("forgotten people")
+        ordering = ["-at", "-pk"]
+        default_permissions = ["view"]
+        permissions = [
+            ("export_data", "Can export what people said"),
+            ("forget_person", "Can forget a person for good"),
+        ]
+
+    def __str__(self) -> str:
+        return self.masked

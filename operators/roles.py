@@ -49,6 +49,9 @@ _ADDED: dict[str, list[str]] = {
         "auth.delete_user",
         "auth.view_group",
         "operators.view_auditentry",
+        "operators.view_forgottenperson",
+        "operators.export_data",
+        "operators.forget_person",
     ],
 }
 

@@ -10,6 +10,7 @@ from django.db import connections
 from ccagent import bootstrap
 from ccagent.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError, server_at
 from context.embeddings import filling
+from operators.data import retention
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +29,7 @@ class Command(BaseCommand):
             operator = bootstrap.prepare()
         connections.close_all()
         try:
-            with filling.in_background():
+            with filling.in_background(), retention.in_background():
                 self._serve(operator)
         finally:
             for connection in connections.all():
