@@ -93,6 +93,7 @@ MALFORMED = {
     "LOG_LEVEL": ["LOUD", "10"],
 }
 # Django would take these for any host.
+MALFORMED["RETENTION_DAYS"] = ["0", "-1", "long", "1.5", "36501"]
 MALFORMED["APP_URL"] += ["*", "https://*.example.com", ".example.com"]
 MALFORMED |= {
     "PROVIDER_TEMPERATURE": ["warm", "-0.1", "2.1", "nan", "inf"],
