@@ -12,10 +12,12 @@ from ccagent import audit
 # Unfold has no types; its classes are Django's with another look.
 if TYPE_CHECKING:
     from django.contrib.admin import ModelAdmin as UnfoldModelAdmin
-    from django.contrib.admin import StackedInline, TabularInline
+    from django.contrib.admin import StackedInline
+    from django.contrib.admin import TabularInline as UnfoldTabularInline
 else:
     from unfold.admin import ModelAdmin as UnfoldModelAdmin
-    from unfold.admin import StackedInline, TabularInline
+    from unfold.admin import StackedInline
+    from unfold.admin import TabularInline as UnfoldTabularInline
 
 _resolve = UnfoldAdminReadonlyField._resolve_field
 
@@ -32,6 +34,7 @@ UnfoldAdminReadonlyField._resolve_field = _resolve_columns
 __all__ = ["ModelAdmin", "ReadOnly", "StackedInline", "TabularInline"]
 
 Row = TypeVar("Row", bound=Model)
+Parent = TypeVar("Parent", bound=Model)
 
 
 class ReadOnly:
@@ -64,3 +67,13 @@ class ModelAdmin(UnfoldModelAdmin[Row]):
         details = f"{self.opts.verbose_name}: {entry.get_change_message()}"
         audit.record(request, action, whom=entry.object_repr, details=details)
         return entry
+
+
+class TabularInline(UnfoldTabularInline[Row, Parent]):
+    """Unfold's, whose switches have no label for those who do not see the column's head."""
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field is not None:
+            field.widget.attrs["aria-label"] = str(field.label)
+        return field

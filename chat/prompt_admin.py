@@ -18,6 +18,7 @@ from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 
 from ccagent.admin_base import ModelAdmin
+from ccagent.audit import Action
 from chat import prompts
 from chat.agent.prompt import PLACEHOLDERS, fill_in, unknown_placeholders
 from chat.difference import difference
@@ -30,6 +31,8 @@ _CHOICES = [name for name in _LABELS if name != "system"]
 @admin.register(Prompt)
 class PromptAdmin(ModelAdmin[Prompt]):
     """Versions are read; a new one begins as a draft."""
+
+    added = Action.PUBLISHED
 
     list_display = ["__str__", "in_force", "created_at", "published_by", "went_back_to", "beginning"]
     fields = ["created_at", "published_by", "went_back_to", "answers", "system", "choices", "change"]
@@ -130,7 +133,6 @@ class PromptAdmin(ModelAdmin[Prompt]):
             **_comparison(newest, new),
             **more,
             "title": title,
-            "opts": self.opts,
             "media": self.media,
             "newest": newest,
             "seen": prompts.seen_now(new),

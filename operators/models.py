@@ -16,7 +16,7 @@ class AuditEntry(models.Model):
 
     class Meta:
         verbose_name = _("log entry")
-        verbose_name_plural = _("log")
+        verbose_name_plural = _("log entries")
         ordering = ["-at", "-pk"]
         default_permissions = ["view"]
         indexes = [

@@ -61,6 +61,8 @@ class ServerToolInline(TabularInline[ServerTool, ToolServer]):
     readonly_fields = ["name", "about", "problem"]
     extra = 0
     can_delete = False
+    # The name stands in a column of its own.
+    hide_title = True
     verbose_name_plural = "tools: tick those that the model may use"
 
     def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002
@@ -79,9 +81,6 @@ class ToolServerAdmin(ModelAdmin[ToolServer]):
     fields = ["name", "url", "header_name", "new_secret", "allow_private", "enabled", "state", "listed_at"]
     readonly_fields = ["state", "listed_at"]
     inlines = [ServerToolInline]
-
-    class Media:
-        css = {"all": ["chat/toolserver.css"]}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ToolServer]:
         ticked = Count("tools", filter=Q(tools__enabled=True))
