@@ -4,6 +4,8 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
+from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -224,6 +226,32 @@ class Environment(BaseSettings):
     tool_result_chars: PositiveInt = Field(
         20_000, description="Longest result of a tool, in characters; it is cut there, and the model is told so."
     )
+    prices: str = Field(
+        "",
+        description="Comma-separated prices of models in USD, each `model=input/output` for a million tokens, like "
+        "`my-llama*=0/0, big-model=1.25/10`; `*` stands for anything, the first that fits counts. For models whose "
+        "price is not known, or is another one for you.",
+    )
+    monthly_budget_usd: Decimal | None = Field(
+        None,
+        ge=0,
+        lt=10_000_000,
+        allow_inf_nan=False,
+        description="What all answers of a month may cost; then `BUDGET_ANSWER` is given until the next one. "
+        "Unset: no limit.",
+    )
+    monthly_budget_usd_per_person: Decimal | None = Field(
+        None,
+        ge=0,
+        lt=10_000_000,
+        allow_inf_nan=False,
+        description="What the answers to one e-mail may cost in a month. Unset: no limit.",
+    )
+    budget_answer: str = Field(
+        "I have answered as much as I may this month. Please come back next month, or ask the people who run me.",
+        max_length=2000,
+        description="What is answered, without asking a model, once a budget is used up.",
+    )
     time_zone: str = Field(
         "UTC",
         description="Time zone of the agent, such as `Africa/Johannesburg`: for `{{ today }}`, `current_time` and the "
@@ -294,6 +322,12 @@ class Environment(BaseSettings):
             raise ValueError("it must hold names of tools, separated by commas")
         return ",".join(names)
 
+    @field_validator("prices")
+    @classmethod
+    def _are_prices(cls, value: str) -> str:
+        prices_in(value)
+        return value
+
     @field_validator("time_zone")
     @classmethod
     def _is_time_zone(cls, value: str) -> str:
@@ -347,6 +381,18 @@ def check_base_url(value: str) -> None:
     url = urlsplit(value)
     if value and not (url.scheme in ("http", "https") and url.hostname and url.port != 0):
         raise ValueError("it must start with http:// or https://")
+
+
+@lru_cache
+def prices_in(value: str) -> tuple[tuple[str, Decimal, Decimal], ...]:
+    """Pattern of a model's name, USD for a million tokens of input, the same of output; raises ``ValueError``."""
+    found = []
+    for entry in _entries(value):
+        match = re.fullmatch(r"(\S+?)\s*=\s*([0-9]{1,7}(?:\.[0-9]{1,9})?)\s*/\s*([0-9]{1,7}(?:\.[0-9]{1,9})?)", entry)
+        if not match:
+            raise ValueError("it must look like my-llama*=0/0, big-model=1.25/10")
+        found.append((match[1], Decimal(match[2]), Decimal(match[3])))
+    return tuple(found)
 
 
 def ports_in(value: str) -> frozenset[int]:

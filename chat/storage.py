@@ -16,6 +16,7 @@ from chat import content
 from chat.agent.events import ToolResult
 from chat.content import Block, Image
 from chat.models import Attachment, Conversation, Message
+from chat.money import spending
 
 PAUSED = "paused"
 """The finish reason of an answer that only says that an operator is going to answer."""
@@ -47,6 +48,7 @@ class OpenedTurn:
     """``is_new`` is false where an earlier request with the same key opened it. ``waits`` says that others run.
 
     ``is_paused`` says that the agent is: the answer is stored whole, and no model is to be asked.
+    ``over_budget`` says that no model is to be asked.
     """
 
     question: Message
@@ -54,6 +56,7 @@ class OpenedTurn:
     is_new: bool = True
     waits: bool = False
     is_paused: bool = False
+    over_budget: bool = False
 
 
 def open_turn(email: str, blocks: Sequence[Block], date: datetime.datetime, once: Idempotency = NO_KEY) -> OpenedTurn:
@@ -114,7 +117,7 @@ UNION ALL SELECT id, last_sequence, 'assistant', CASE WHEN is_paused THEN 'compl
     CASE WHEN is_paused THEN %(paused_answer)s ELSE '' END, null, now(), CASE WHEN is_paused THEN null ELSE now() END,
     '', '', CASE WHEN is_paused THEN 'paused' ELSE '' END
 FROM place, paused
-RETURNING id, conversation_id, sequence, date, (SELECT count FROM place) > 0, text, finish_reason"""
+RETURNING id, conversation_id, sequence, date, (SELECT count FROM place) > 0, text, finish_reason, """
 
 
 def _insert(email: str, blocks: Sequence[Block], date: datetime.datetime, once: Idempotency) -> OpenedTurn:
@@ -128,9 +131,11 @@ def _insert(email: str, blocks: Sequence[Block], date: datetime.datetime, once: 
         "key": once.key,
         "digest": once.digest,
         "paused_answer": settings.ENV.paused_answer,
+        **spending.budgets(email),
     }
+    statements = (_PLACE_OF_PERSON if email else _PLACE_OF_NOBODY) + _INSERT + spending.is_used_up()
     with connection.cursor() as cursor:
-        cursor.execute((_PLACE_OF_PERSON if email else _PLACE_OF_NOBODY) + _INSERT, values)
+        cursor.execute(statements, values)
         if email:
             cursor.nextset()
         rows = cursor.fetchall()
@@ -141,9 +146,9 @@ def _insert(email: str, blocks: Sequence[Block], date: datetime.datetime, once: 
         Message(pk=pk, conversation=conversation, sequence=sequence, role=role, date=date)
         for role, (pk, _, sequence, date, *_) in zip((Message.Role.USER, Message.Role.ASSISTANT), rows, strict=True)
     )
-    *_, waits, text, reason = rows[1]
+    *_, waits, text, reason, over_budget = rows[1]
     answer.text, answer.finish_reason = text, reason
-    return OpenedTurn(question, answer, waits=waits, is_paused=reason == PAUSED)
+    return OpenedTurn(question, answer, waits=waits, is_paused=reason == PAUSED, over_budget=over_budget)
 
 
 def _earlier_turn(email: str, once: Idempotency) -> OpenedTurn | None:
@@ -249,15 +254,28 @@ def is_running(conversation: int) -> bool:
 
 
 def close_turn(answer: int, outcome: dict[str, Any], calls: Sequence[MadeCall]) -> None:
-    """Stores how an answer ended; ``outcome`` holds the message's columns. Once more is the same as once."""
+    """Stores how an answer ended; ``outcome`` holds the message's columns. Once more is the same as once.
+
+    What it cost is added to the month in the same statement.
+    """
     values = {name: json.dumps(value) if name == "passages" else value for name, value in outcome.items()}
     columns = "".join(f", {name} = %({name})s" for name in values)
+    statement = f"UPDATE chat_message SET heartbeat_at = null{columns} WHERE id = %(answer)s"
+    if outcome.get("cost"):
+        statement = _SPEND.format(statement) + spending.ADD
     with transaction.atomic() if calls else nullcontext(), connection.cursor() as cursor:
-        cursor.execute(
-            f"UPDATE chat_message SET heartbeat_at = null{columns} WHERE id = %(answer)s", {**values, "answer": answer}
-        )
+        cursor.execute(statement, {**values, "answer": answer, "month": spending.this_month()})
         if calls:
             _store_calls({answer: calls})
+
+
+# What a statement sees is what was there before it, so that storing an end once more spends nothing more.
+_SPEND = """
+WITH closed AS ({} RETURNING id, conversation_id), spent AS (
+    SELECT closed.id, email, %(cost)s - coalesce(before.cost, 0) AS cost
+    FROM closed JOIN chat_message AS before USING (id)
+    JOIN chat_conversation ON chat_conversation.id = closed.conversation_id
+)"""
 
 
 def _store_calls(calls: Mapping[int, Sequence[MadeCall]]) -> None:
@@ -305,5 +323,8 @@ def interrupt_orphans(own: Sequence[int] = ()) -> int:
     """
     lost = Message.objects.filter(status=Message.Status.STREAMING, heartbeat_at__lt=Now() - HEARTBEAT_LOST)
     return lost.exclude(pk__in=own).update(
-        status=Message.Status.INTERRUPTED, heartbeat_at=None, error="The process that was answering ended."
+        status=Message.Status.INTERRUPTED,
+        heartbeat_at=None,
+        error="The process that was answering ended.",
+        error_kind="process_ended",
     )

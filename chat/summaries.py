@@ -18,12 +18,13 @@ from ccagent.text import cut_to
 from chat import window
 from chat.agent import attempts, configuration, windows
 from chat.agent.errors import ProviderError
-from chat.agent.events import Asked, TextDelta, Usage
+from chat.agent.events import Asked, ModelCall, TextDelta, Usage
 from chat.agent.offline import OfflineProvider
 from chat.agent.prompt import PromptMessage, estimated_usage
 from chat.agent.summary import summary_request
 from chat.agent.vendors import Provider
 from chat.models import Conversation, Summary
+from chat.money import prices, spending
 
 logger = logging.getLogger(__name__)
 
@@ -91,18 +92,19 @@ async def _fold(conversation: int, model: str) -> None:
 async def _make(models: Sequence[Provider], job: Job) -> None:
     try:
         async with asyncio.timeout(SECONDS):
-            summary = await _asked(models, job)
-        await in_database(store, summary)
+            summary, calls = await _asked(models, job)
+        await in_database(store, summary, calls)
     finally:
         with suppress(OperationalError, InterfaceError):
             await in_database(release, job.conversation)
 
 
-async def _asked(models: Sequence[Provider], job: Job) -> Summary:
-    """The model's summary, not stored yet; raises ``ProviderError``."""
+async def _asked(models: Sequence[Provider], job: Job) -> tuple[Summary, list[ModelCall]]:
+    """The model's summary, not stored yet, and the calls it took; raises ``ProviderError``."""
     request = summary_request(job.before, job.messages, job.tokens)
     summary = Summary(conversation_id=job.conversation, through=job.through)
-    text, used = "", Usage(0, 0)
+    text = ""
+    calls: list[ModelCall] = []
     async with aclosing(attempts.run(models, request, settings.ENV.provider_first_byte_seconds)) as events:
         async for event in events:
             match event:
@@ -111,29 +113,30 @@ async def _asked(models: Sequence[Provider], job: Job) -> Summary:
                 case Asked():
                     summary.provider, summary.model = event.provider, event.model
                 case Usage():
-                    used = _sum(used, event)
+                    calls.append(ModelCall(summary.provider, summary.model, event))
             if len(text) > 20 * job.tokens:
                 break
-    _note(summary, used if used.prompt_tokens else _sum(used, estimated_usage(request, text)))
+    if not calls:
+        calls.append(ModelCall(summary.provider, summary.model, estimated_usage(request, text)))
     summary.text = cut_to(job.tokens, text.strip())
-    return summary
+    return summary, calls
 
 
-def _sum(one: Usage, other: Usage) -> Usage:
-    return Usage(
-        one.prompt_tokens + other.prompt_tokens,
-        one.completion_tokens + other.completion_tokens,
-        one.estimated or other.estimated,
-    )
-
-
-def _note(summary: Summary, used: Usage) -> None:
-    summary.prompt_tokens, summary.completion_tokens = used.prompt_tokens, used.completion_tokens
-    summary.tokens_estimated = used.estimated
+def _note(summary: Summary, calls: Sequence[ModelCall]) -> None:
+    summary.prompt_tokens = sum(call.usage.prompt_tokens for call in calls)
+    summary.completion_tokens = sum(call.usage.completion_tokens for call in calls)
+    summary.tokens_estimated = any(call.usage.estimated for call in calls)
+    summary.cost = prices.cost(settings.ENV, calls)
 
 
 def claim(conversation: int, history_tokens: int) -> Job | None:
-    """Takes a conversation for this process; None where another has it, the person started over, or little fell out."""
+    """Takes a conversation for this process; None where another has it, the person started over, or little fell out.
+
+    And where a budget is used up.
+    """
+    email = Conversation.objects.filter(pk=conversation).values_list("email", flat=True).first()
+    if email is None or spending.used_up(email):
+        return None
     free = Q(summarising_since=None) | Q(summarising_since__lt=Now() - LEASE)
     if not Conversation.objects.filter(free, pk=conversation, archived_at=None).update(summarising_since=Now()):
         return None
@@ -147,8 +150,10 @@ def release(conversation: int) -> None:
     Conversation.objects.filter(pk=conversation).update(summarising_since=None)
 
 
-def store(summary: Summary) -> None:
-    """Keeps a summary unless one that reaches further is there."""
+def store(summary: Summary, calls: Sequence[ModelCall] = ()) -> None:
+    """Keeps a summary unless one that reaches further is there; its calls were paid for either way."""
+    _note(summary, calls)
+    spending.add(summary.conversation.email, summary.cost, summary.conversation_id)
     further = Summary.objects.filter(conversation=summary.conversation_id, through__gte=summary.through)
     if not further.exists():
         summary.save()

@@ -19,12 +19,13 @@ from ccagent.database import in_database
 from chat import gaps, live, storage, summaries, takeover
 from chat.agent import attempts, configuration
 from chat.agent.errors import DATABASE_AWAY, RESTARTING, Fault, ProviderError, Stopped, TimedOut, Unavailable
-from chat.agent.events import AgentEvent, Asked, Finished, TextDelta, ToolResult, Usage
+from chat.agent.events import AgentEvent, Asked, Finished, ModelCall, TextDelta, ToolResult, Usage
 from chat.agent.prompt import estimated_usage
 from chat.answer import Answer, RunningAnswer
 from chat.content import Block, plain_text
 from chat.elsewhere import StoredAnswer
 from chat.models import Message
+from chat.money import prices
 from chat.preparation import Prepared, meant, prepare
 from chat.relay import Relay
 from chat.takeover import Place
@@ -47,10 +48,12 @@ class Turn:
         self.question = opened.question
         self.message = opened.answer
         self.waits = opened.waits
+        self.over_budget = opened.over_budget
         self.blocks = blocks
         self.prepared = prepared
         self.answer = RunningAnswer(settings.ENV.answer_max_chars)
         self.outcome: dict[str, Any] = {}
+        self.model_calls: list[ModelCall] = []
         self.calls: list[storage.MadeCall] = []
         self.calls_stored = 0
         self.work = _in_background(_answer_in_time(self))
@@ -110,7 +113,7 @@ def _open(
 ) -> tuple[storage.OpenedTurn, Prepared | None]:
     """Opens the turn and prepares it, in one visit to the database, unless it has to wait for something."""
     opened = storage.open_turn(email, blocks, date, once)
-    if not opened.is_new or opened.waits or opened.is_paused:
+    if not opened.is_new or opened.waits or opened.is_paused or opened.over_budget:
         return opened, None
     try:
         return opened, None if embeddings.active() else prepare(opened.question, blocks)
@@ -244,6 +247,10 @@ async def _answer_in_time(turn: Turn) -> None:
 
 
 async def _answer(turn: Turn) -> None:
+    if turn.over_budget:
+        turn.answer.add(settings.ENV.budget_answer)
+        turn.outcome["finish_reason"] = "budget"
+        return
     prepared = turn.prepared
     if prepared is None:
         asked = await in_database(meant, turn.question, turn.blocks)
@@ -260,7 +267,7 @@ async def _answer(turn: Turn) -> None:
     except BaseException:
         # A model call that does not come to its end tells no usage.
         if turn.answer.text:
-            _count(turn.outcome, estimated_usage(request, turn.answer.text))
+            _count(turn, estimated_usage(request, turn.answer.text))
         raise
 
 
@@ -274,13 +281,15 @@ def _take(turn: Turn, event: AgentEvent) -> None:
         case ToolResult():
             turn.calls.append(storage.MadeCall(len(turn.calls), len(turn.answer.text), event))
         case Usage():
-            _count(turn.outcome, event)
+            _count(turn, event)
         case Finished():
             turn.outcome["finish_reason"] = event.reason[:50]
 
 
-def _count(outcome: dict[str, Any], usage: Usage) -> None:
+def _count(turn: Turn, usage: Usage) -> None:
     """Adds up the tokens of a turn's several model calls."""
+    outcome = turn.outcome
+    turn.model_calls.append(ModelCall(outcome.get("provider", ""), outcome.get("model", ""), usage))
     for name in ("prompt_tokens", "completion_tokens"):
         outcome[name] = (outcome.get(name) or 0) + getattr(usage, name)
     outcome["tokens_estimated"] = outcome.get("tokens_estimated", False) or usage.estimated
@@ -291,7 +300,7 @@ async def _close(turn: Turn, error: ProviderError | None) -> None:
     text = turn.answer.text
     turn.outcome |= {"text": text, "total_ms": turn.milliseconds(), "status": _status(turn, error)}
     if error:
-        turn.outcome["error"] = f"{error.sentence} {error.detail}".strip()
+        turn.outcome |= {"error": f"{error.sentence} {error.detail}".strip(), "error_kind": error.kind}
     _note_gap(turn)
     if not await _stored(turn):
         error = error or Unavailable("the end could not be stored", sentence=DATABASE_AWAY, retry_after=5)
@@ -319,7 +328,7 @@ async def _stored(turn: Turn) -> bool:
     """Stores the end, again and again for some seconds where the database is away; false where that did not help."""
     for pause in (*_STORE_AGAIN, None):
         try:
-            await in_database(storage.close_turn, turn.message.pk, turn.outcome, turn.calls)
+            await in_database(_store_end, turn)
             return True
         except (OperationalError, InterfaceError) as error:
             logger.warning("The end of turn %s could not be stored yet: %s", turn.message.pk, type(error).__name__)
@@ -330,6 +339,12 @@ async def _stored(turn: Turn) -> bool:
             logger.error("The end of turn %s cannot be stored: %s", turn.message.pk, type(error).__name__)
             return False
     return False
+
+
+def _store_end(turn: Turn) -> None:
+    # Here and not on the event loop, because the first time prices are loaded.
+    turn.outcome["cost"] = prices.cost(settings.ENV, turn.model_calls)
+    storage.close_turn(turn.message.pk, turn.outcome, turn.calls)
 
 
 async def _keep() -> None:

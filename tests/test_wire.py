@@ -102,6 +102,19 @@ def test_usage_is_an_event_also_in_a_chunk_without_choices() -> None:
     assert Usage(3, 5) in read(line({"content": "Hello"}, "stop"), usage)
 
 
+def test_reasoning_that_only_the_total_counts_was_written_too() -> None:
+    usage = {"prompt_tokens": 20, "completion_tokens": 151, "total_tokens": 553}
+    assert Usage(20, 533) in read(line({"content": "Hello"}, "stop", usage=usage))
+
+
+@pytest.mark.parametrize(
+    ("details", "cached"), [({"cached_tokens": 2}, 2), ({"cached_tokens": "x"}, 0), (None, 0), ("", 0)]
+)
+def test_tokens_that_the_provider_had_read_before_are_told_apart(details: object, cached: int) -> None:
+    usage = {"prompt_tokens": 3, "completion_tokens": 5, "prompt_tokens_details": details}
+    assert Usage(3, 5, cached_tokens=cached) in read(line({"content": "Hello"}, "stop", usage=usage))
+
+
 @pytest.mark.parametrize(
     "usage", ["many", {"prompt_tokens": float("inf")}, {"prompt_tokens": -1}, {"prompt_tokens": 2**40}, {}]
 )

@@ -55,6 +55,12 @@ def _named(env: Environment, entry: str) -> tuple[str, str]:
     return (before, after) if colon else (main_provider(env), entry)
 
 
+def address(env: Environment, provider: str) -> str:
+    """Where the operator says that a provider is; empty where they leave that to this project."""
+    own = env.fallback_variable(_variable("FALLBACK_BASE_URL", provider))
+    return own or (env.provider_base_url if provider == main_provider(env) else "")
+
+
 def fallbacks(env: Environment) -> tuple[list[Callable[[], Provider]], list[errors.NotConfigured]]:
     """How to make the ``FALLBACK_MODELS`` that can be asked, and what is wrong with the others."""
     makers, problems = [], []

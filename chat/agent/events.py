@@ -50,11 +50,25 @@ class ToolResult:
 
 @dataclass(frozen=True)
 class Usage:
-    """Tokens of one model call, as the provider counted them or, where it told nothing, as we guess."""
+    """Tokens of one model call, as the provider counted them or, where it told nothing, as we guess.
+
+    ``completion_tokens`` are all that the model wrote, reasoning too; ``cached_tokens`` are those of the prompt that
+    the provider had read before and sells for less.
+    """
 
     prompt_tokens: int
     completion_tokens: int
     estimated: bool = False
+    cached_tokens: int = 0
+
+
+@dataclass(frozen=True)
+class ModelCall:
+    """Who was asked, and for how many tokens."""
+
+    provider: str
+    model: str
+    usage: Usage
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import re
 import secrets
 import string
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeGuard
 
 from ccagent.text import clean
 from chat.agent.errors import BrokenAnswer
@@ -164,9 +164,19 @@ def _usage(usage: Any) -> Usage | None:
     """The tokens of a chunk that tells them; a count that cannot be one spoils no answer."""
     if not isinstance(usage, dict):
         return None
-    counts = [usage.get(name) or 0 for name in ("prompt_tokens", "completion_tokens")]
-    believable = any(counts) and all(isinstance(count, int) and 0 <= count <= MAX_TOKENS for count in counts)
-    return Usage(counts[0], counts[1]) if believable else None
+    details = usage.get("prompt_tokens_details")
+    cached = details.get("cached_tokens") if isinstance(details, dict) else 0
+    counts = [usage.get(name) or 0 for name in ("prompt_tokens", "completion_tokens", "total_tokens")]
+    believable = any(counts[:2]) and all(map(_is_count, counts))
+    if not believable:
+        return None
+    # Gemini and Grok leave a model's reasoning out of what it wrote, and sell it all the same.
+    written = max(counts[1], counts[2] - counts[0])
+    return Usage(counts[0], written, cached_tokens=cached if _is_count(cached) else 0)
+
+
+def _is_count(count: Any) -> TypeGuard[int]:
+    return isinstance(count, int) and 0 <= count <= MAX_TOKENS
 
 
 def _text(content: Any) -> str:
