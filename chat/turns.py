@@ -178,6 +178,14 @@ def _request_stop(email: str) -> int:
     return storage.request_stop(email) + takeover.request_end(email)
 
 
+def halt(message: int) -> bool:
+    """Stops one answer, if it is made here."""
+    turn = _running_turn(message)
+    if turn:
+        turn.stop()
+    return turn is not None
+
+
 async def start_over(email: str) -> bool:
     """Archives the person's conversation; false where there was none.
 
