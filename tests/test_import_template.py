@@ -14,7 +14,7 @@ from redis import Redis as Client
 
 from chat import history, storage
 from chat.content import Text
-from chat.models import Conversation, Message, Summary
+from chat.models import Conversation, Message, Person, Summary
 from context.models import Document
 from tests.commands import Ran, run
 from tests.conftest import Redis
@@ -70,6 +70,16 @@ def test_a_history_comes_with_its_order_and_its_dates(template: Template, email:
     assert template.imported().code == 0
     assert shown(email) == [("user", "Before"), ("user", "Hello"), ("assistant", "Hello Ann.")]
     assert history.agent_message(history.page(email)[0])["date"] == "2025-11-06T10:30:00.123000Z"
+
+
+@pytest.mark.django_db
+def test_a_person_was_last_active_there(template: Template, email: str) -> None:
+    template.said(email, "user", "Before", "2025-11-06T10:30:00.123Z")
+    template.said(email, "assistant", "Hello Ann.", "2025-11-07T10:30:00.000Z")
+    template.imported()
+    person = Person.objects.get(email=email)
+    assert (person.created_at.day, person.last_activity_at.day, person.messages) == (6, 7, 2)
+    assert Conversation.objects.get(email=email).last_activity_at.day == 7
 
 
 @pytest.mark.django_db

@@ -22,9 +22,9 @@ class TerminalCommand(DatabaseCommand):
             while True:
                 try:
                     for text in answer:
+                        last = text or last
                         self.stdout.write(_CONTROL.sub("", text) if self.stdout.isatty() else text, ending="")
                         self.stdout.flush()
-                        last = text or last
                 except KeyboardInterrupt:
                     is_whole = False
                     answer.stop()

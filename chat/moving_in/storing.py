@@ -1,15 +1,17 @@
 """Messages of a template become the beginning of a person's conversation."""
 
 import hashlib
+import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import F, Max, Min
 
 from chat import content, storage
 from chat.content import Image
-from chat.models import Attachment, Conversation, Message, Summary
+from chat.models import Attachment, Conversation, Message, Person, Summary
 from chat.moving_in.keys import MessageKey
 from chat.moving_in.shapes import Said
 
@@ -52,7 +54,7 @@ def store(
         added = _insert(conversation, read(new)) if new else 0
         if added and not dry_run:
             _put_in_order(conversation)
-            _date(conversation, is_new)
+            _date(conversation, email, is_new)
         else:
             transaction.set_rollback(True)
     return Added(added, len(keys) - len(new))
@@ -80,42 +82,48 @@ def _identity(key: MessageKey) -> str:
 def _insert(conversation: int, said: Iterable[tuple[MessageKey, Said]]) -> int:
     Message.objects.filter(conversation=conversation).update(sequence=F("sequence") + _ASIDE)
     added = 0
-    batch: list[tuple[Message, Said]] = []
+    batch: list[tuple[dict[str, Any], Said]] = []
     for key, message in said:
         added += 1
-        batch.append((_message(conversation, _NEW + added, key, message), message))
+        batch.append((_row(_NEW + added, key, message), message))
         if len(batch) == _AT_ONCE:
-            _write(batch)
+            _write(conversation, batch)
             batch = []
-    _write(batch)
+    _write(conversation, batch)
     return added
 
 
-def _message(conversation: int, sequence: int, key: MessageKey, said: Said) -> Message:
+def _row(sequence: int, key: MessageKey, said: Said) -> dict[str, Any]:
     blocks = [content.serialise(Image(block.name) if isinstance(block, Image) else block) for block in said.blocks]
     plain = said.role == Message.Role.ASSISTANT and all(block["type"] == "text" for block in blocks)
-    return Message(
-        conversation_id=conversation,
-        sequence=sequence,
-        role=said.role,
-        text=content.plain_text(said.blocks),
-        blocks=None if plain else blocks,
-        date=said.date or key.time,
-        created_at=key.time,
-        idempotency_key=_identity(key),
-    )
+    return {
+        "sequence": sequence,
+        "role": said.role,
+        "text": content.plain_text(said.blocks),
+        "blocks": None if plain else blocks,
+        "date": (said.date or key.time).isoformat(),
+        "created_at": key.time.isoformat(),
+        "idempotency_key": _identity(key),
+    }
 
 
-def _write(batch: Sequence[tuple[Message, Said]]) -> None:
-    times = [message.created_at for message, _ in batch]
-    stored = Message.objects.bulk_create([message for message, _ in batch])
-    for message, time in zip(stored, times, strict=True):
-        # Django put now into it.
-        message.created_at = time
-    Message.objects.bulk_update(stored, ["created_at"])
+def _write(conversation: int, batch: Sequence[tuple[dict[str, Any], Said]]) -> None:
+    # Not by the models, which would put now for the time.
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO chat_message (conversation_id, sequence, role, text, blocks, date, created_at, idempotency_key)
+            SELECT %s, row.* FROM jsonb_to_recordset(%s::jsonb) AS row (
+                sequence int, role text, text text, blocks jsonb, date timestamptz, created_at timestamptz,
+                idempotency_key text
+            ) RETURNING sequence, id
+            """,
+            [conversation, json.dumps([row for row, _ in batch])],
+        )
+        keys = dict(cursor.fetchall())
     Attachment.objects.bulk_create(
-        Attachment(message=message, position=position, name=image.name, base64=image.base64)
-        for message, (_, said) in zip(stored, batch, strict=True)
+        Attachment(message_id=keys[row["sequence"]], position=position, name=image.name, base64=image.base64)
+        for row, said in batch
         for position, image in content.images(said.blocks)
     )
 
@@ -139,10 +147,12 @@ def _put_in_order(conversation: int) -> None:
     Summary.objects.filter(conversation=conversation).delete()
 
 
-def _date(conversation: int, is_new: bool) -> None:
+def _date(conversation: int, email: str, is_new: bool) -> None:
     messages = Message.objects.filter(conversation=conversation)
     found = messages.aggregate(last=Max("sequence"), begun=Min("created_at"), ended=Max("created_at"))
     values = {"last_sequence": found["last"], "created_at": found["begun"]}
     if is_new:
         values["last_activity_at"] = found["ended"]
     Conversation.objects.filter(pk=conversation).update(**values)
+    # Who talked here before did so there already.
+    Person.objects.filter(email=email, created_at__gt=found["begun"]).update(created_at=found["begun"])

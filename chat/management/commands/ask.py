@@ -13,9 +13,7 @@ class Command(TerminalCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("question", nargs="?", default="-", help="what to ask; - or nothing: standard input")
-        parser.add_argument(
-            "--email", type=an_email, help="who asks; without it the question has no history"
-        )
+        parser.add_argument("--email", type=an_email, help="who asks; without it the question has no history")
 
     def handle(self, question: str, email: str | None, **options: Any) -> None:  # noqa: ARG002
         if question == "-":

@@ -7,9 +7,9 @@ from typing import Any
 
 from django.conf import settings
 
-from chat import history
+from chat import forgetting, history
 from chat.management.terminal_command import TerminalCommand, an_email
-from chat.models import Conversation, Fact, Message
+from chat.models import Message
 from chat.terminal import Terminal, Unanswered
 
 
@@ -33,7 +33,7 @@ class Command(TerminalCommand):
         finally:
             terminal.close()
             if not email:
-                _forget(person)
+                forgetting.forget(person)
 
     def _questions(self) -> Iterator[str]:
         while True:
@@ -61,8 +61,3 @@ class Command(TerminalCommand):
         names = [source["title"] or source["source"] for source in found]
         if names:
             self.stdout.write(f"Sources: {', '.join(names)}")
-
-
-def _forget(person: str) -> None:
-    Conversation.objects.filter(email=person).delete()
-    Fact.objects.filter(email=person).delete()
