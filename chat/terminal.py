@@ -4,7 +4,8 @@ import asyncio
 import queue
 import threading
 from collections.abc import Coroutine, Iterator
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from django.conf import settings
@@ -73,7 +74,8 @@ class Asked:
         piece = self._pieces.get()
         if piece is not None:
             return piece
-        self._told.result()
+        with suppress(CancelledError):
+            self._told.result()
         raise StopIteration
 
     def stop(self) -> None:
@@ -82,8 +84,9 @@ class Asked:
         self._terminal.run(self._stop())
 
     async def _stop(self) -> None:
-        if self.message:
-            turns.halt(self.message.pk)
+        # No turn is running where somebody waits for an operator's words.
+        if self.message and not turns.halt(self.message.pk):
+            self._told.cancel()
 
     async def _tell(self, text: str) -> None:
         try:

@@ -9,7 +9,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import F, Max, Min
 
-from chat import content, storage
+from chat import content, storage, takeover
 from chat.content import Image
 from chat.models import Attachment, Conversation, Message, Person, Summary
 from chat.moving_in.keys import MessageKey
@@ -23,7 +23,7 @@ _AT_ONCE = 100
 
 
 class Busy(Exception):
-    """The person is being answered at the moment, and an answer in the making must keep its place."""
+    """The person is being answered at the moment, by the agent or an operator; what waits must keep its place."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def store(
     """
     with transaction.atomic():
         conversation, is_new = _locked(email)
-        if storage.is_running(conversation):
+        if storage.is_running(conversation) or takeover.is_paused(email):
             raise Busy
         names = {key.name: _identity(key) for key in keys}
         kept = Message.objects.filter(conversation__email=email, idempotency_key__startswith=_MARK)
