@@ -262,6 +262,10 @@ class Environment(BaseSettings):
         description="Name the documents that an answer was given: `sources` in answers, in the history and in a "
         "stream's last event.",
     )
+    show_documentation: bool | None = Field(
+        None,
+        description="Serve the API's page `/api-docs` and its OpenAPI document `/swagger.json`. Unset: in `DEV_MODE`.",
+    )
     drain_seconds: Seconds = Field(25, description="How long running answers may go on after SIGTERM.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="`DEBUG`, `INFO`, `WARNING` or `ERROR`."

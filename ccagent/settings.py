@@ -22,6 +22,7 @@ CHAT_PAGE = DEV_MODE if ENV.chat_page is None else ENV.chat_page
 STORAGE_DIR = (ENV.persistent_storage_dir or BASE_DIR / "var").absolute()
 
 # --- Applications ---------------------------------------------------------------------------------------------------
+SHOW_DOCUMENTATION = DEV_MODE if ENV.show_documentation is None else ENV.show_documentation
 INSTALLED_APPS = [
     "ccagent",
     "chat",
@@ -42,6 +43,8 @@ INSTALLED_APPS = [
     "django.contrib.postgres",
     "django.contrib.sessions",
     "django.contrib.staticfiles",
+    # The files of Swagger UI; what makes the document is imported when somebody asks for it.
+    *(["drf_spectacular_sidecar"] if SHOW_DOCUMENTATION else []),
 ]
 ROOT_URLCONF = "ccagent.urls"
 ASGI_APPLICATION = "ccagent.asgi.application"
@@ -146,7 +149,9 @@ DATABASES = {"default": _database()}
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["ccagent.api.authentication.PlatformAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": [],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "ccagent.api.errors.handle",
     "UNAUTHENTICATED_USER": None,
     "NUM_PROXIES": 1,
@@ -155,7 +160,7 @@ INTERNAL_API_KEY = ENV.internal_api_key.get_secret_value()
 ALLOW_ANONYMOUS = ENV.allow_anonymous
 CHAT_RATE = ENV.chat_rate
 CONTEXT_RATE = ENV.context_rate
-CORS_URLS_REGEX = r"^/api/"
+CORS_URLS_REGEX = r"^/(api/|swagger\.json$)"
 CORS_ALLOWED_ORIGINS = [origin.strip() for origin in ENV.cors_allowed_origins.split(",") if origin.strip()]
 CORS_ALLOW_ALL_ORIGINS = not CORS_ALLOWED_ORIGINS
 CORS_ALLOW_HEADERS = ["content-type", "authorization", "x-cc-api-key", "x-cc-email"]

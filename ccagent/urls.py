@@ -3,6 +3,7 @@ from django.templatetags.static import static
 from django.urls import URLPattern, URLResolver, include, path, re_path
 from django.views.generic import RedirectView
 
+from ccagent.api import documentation
 from ccagent.api.views import not_found
 from chatpage.views import front
 
@@ -10,6 +11,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/chat/", include("chat.urls")),
     path("api/context/", include("context.urls")),
     re_path(r"^api(?:/|$)", not_found),
+    *documentation.urls(),
     path("admin/", admin.site.urls),
     path("favicon.ico", RedirectView.as_view(url=static("ccagent/favicon.svg"))),
     path("", front),

@@ -48,10 +48,11 @@ class InvalidContent(ValueError):
         self.reason = reason
 
 
-_BLOCKS: dict[str, type[Block]] = {"text": Text, "image": Image, "file": File}
-_TYPES = {block_class: name for name, block_class in _BLOCKS.items()}
+BLOCK_TYPES: dict[str, type[Block]] = {"text": Text, "image": Image, "file": File}
+_TYPES = {block_class: name for name, block_class in BLOCK_TYPES.items()}
 _DATA_URL = re.compile(r"data:image/[\w.+-]+(?:;[\w.+-]+=[\w.+-]*)*;base64,", re.ASCII)
 MAX_BLOCKS = 1000
+MAX_IMAGE_NAME_CHARS = 1000
 
 
 def parse(value: Any, path: str = "content") -> list[Block]:
@@ -72,9 +73,9 @@ def _block(item: Any, path: str) -> Block:
     if not isinstance(item, dict):
         raise InvalidContent(path, "must be an object with a type.")
     kind = item.get("type")
-    if not isinstance(kind, str) or kind not in _BLOCKS:
+    if not isinstance(kind, str) or kind not in BLOCK_TYPES:
         raise InvalidContent(f"{path}.type", "must be text, image or file.")
-    block_class = _BLOCKS[kind]
+    block_class = BLOCK_TYPES[kind]
     block = block_class(*(_string(item, part.name, path) for part in fields(block_class)))
     if isinstance(block, Image):
         _check_image(block, path)
@@ -90,8 +91,8 @@ def _string(item: dict[str, Any], name: str, path: str) -> str:
 
 
 def _check_image(image: Image, path: str) -> None:
-    if len(image.name) > 1000:
-        raise InvalidContent(f"{path}.name", "is longer than 1,000 characters.")
+    if len(image.name) > MAX_IMAGE_NAME_CHARS:
+        raise InvalidContent(f"{path}.name", f"is longer than {MAX_IMAGE_NAME_CHARS:,} characters.")
     url = _DATA_URL.match(image.base64)
     if image.base64.startswith("data:") and not url:
         raise InvalidContent(f"{path}.base64", "must be base64, or a data:image/…;base64,… URL.")
@@ -120,7 +121,7 @@ def serialise(block: Block) -> dict[str, str]:
 def deserialise(stored: Mapping[str, str]) -> Block:
     """The block out of what ``serialise`` gave; an image whose data is kept elsewhere comes without it."""
     values = {name: value for name, value in stored.items() if name != "type"}
-    return _BLOCKS[stored["type"]](**values)
+    return BLOCK_TYPES[stored["type"]](**values)
 
 
 def plain_text(blocks: Sequence[Block]) -> str:

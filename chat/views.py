@@ -120,7 +120,7 @@ class History(AsyncEnvelopeView):
 
 def _history(request: Request) -> HttpResponse:
     email = _email(request)
-    query = PageQuery(data=request.query_params)
+    query = PageQuery(data=request.query_params.dict())
     query.is_valid(raise_exception=True)
     limit, before = (query.validated_data.get(name) for name in ("limit", "before"))
     # One more than asked for tells whether there are older ones.

@@ -32,6 +32,7 @@ from django.db import connection
 from fakeredis import TcpFakeServer
 
 from ccagent.embedded_postgres import server_at
+from tests.documented import check_is_documented
 from tests.fake_provider import FakeProvider
 
 django.setup()
@@ -97,9 +98,11 @@ class Server:
         return f"postgresql://{details.user}:{details.password}@/ccagent?host={quote(details.host)}&port={details.port}"
 
     def client(self, email: str | None = None, key: str | None = KEY) -> httpx2.Client:
+        """No answer may come that the OpenAPI document does not have."""
         headers = {"X-CC-API-KEY": key, "X-CC-EMAIL": email}
         given = {name: value for name, value in headers.items() if value is not None}
-        return httpx2.Client(base_url=self.url, headers=given, timeout=30)
+        hooks = {"response": [check_is_documented]}
+        return httpx2.Client(base_url=self.url, headers=given, timeout=30, event_hooks=hooks)
 
     def kill(self) -> None:
         """As when the machine fails: nothing is tidied up."""

@@ -19,6 +19,7 @@ MALFORMED = {
     "PORT": ["many", "-1", "65536", "80.5"],
     "APP_URL": ["https://", "ftp://a.example", "https://exa mple.com", "https://a.example:99999", "https://[bad"],
     "ALLOW_ANONYMOUS": ["perhaps"],
+    "SHOW_DOCUMENTATION": ["perhaps"],
     "CORS_ALLOWED_ORIGINS": ["example.com", "https://a.example,b.example", "https://a.example/path", "*"],
     "CHAT_RATE": ["30", "many", "0/min", "30/fortnight", "1.5/min"],
     "CONTEXT_RATE": ["30", "/min", "-3/min"],

@@ -42,7 +42,9 @@ class ApiMiddleware:
             response = error_response(400, _WRONG_HOST)
         except Exception as error:  # the API's edge: whatever fails becomes an envelope, a bug is logged
             response = handle(error)
-        if isinstance(response, HttpResponse):
+        if response.status_code == 204:
+            del response.headers["Content-Type"]
+        elif isinstance(response, HttpResponse):
             response.headers["Content-Length"] = str(len(response.content))
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers["Referrer-Policy"] = "no-referrer"
