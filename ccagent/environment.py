@@ -277,6 +277,11 @@ class Environment(BaseSettings):
         """One of the variables that have a provider's name in their own; empty where it is unset."""
         return self._by_provider.get(name, "").strip()
 
+    @property
+    def fallback_variables(self) -> dict[str, str]:
+        """All of them."""
+        return dict(self._by_provider)
+
     @field_validator("app_url")
     @classmethod
     def _as_origin(cls, value: str) -> str:

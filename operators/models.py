@@ -19,6 +19,7 @@ class AuditEntry(models.Model):
         verbose_name_plural = _("log entries")
         ordering = ["-at", "-pk"]
         default_permissions = ["view"]
+        permissions = [("run_doctor", "Can have everything looked at that the agent needs")]
         indexes = [
             models.Index(fields=["-at", "-id"], name="audit_at"),
             models.Index(fields=["whom", "action", "who"], name="audit_whom"),

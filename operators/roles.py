@@ -31,6 +31,7 @@ _ADDED: dict[str, list[str]] = {
         "context.add_document",
         "context.change_document",
         "context.delete_document",
+        "operators.run_doctor",
     ],
     # Everything: how it behaves, the team, what is gone for good.
     OWNER: [
