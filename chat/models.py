@@ -3,6 +3,8 @@
 from typing import Any
 
 from django.conf import settings
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVectorField
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import Q
@@ -296,6 +298,11 @@ class Message(models.Model):
         ]
         indexes = [
             models.Index(fields=["conversation"], condition=Q(status="streaming"), name="streaming_messages"),
+            models.Index(fields=["-created_at", "-id"], name="newest_messages"),
+            models.Index(fields=["model", "-created_at"], condition=~Q(model=""), name="messages_by_model"),
+            models.Index(fields=["status", "-created_at"], condition=~Q(status="complete"), name="messages_by_status"),
+            models.Index(fields=["-created_at"], condition=~Q(error=""), name="messages_with_errors"),
+            models.Index(fields=["-created_at"], condition=Q(flagged_at__isnull=False), name="flagged_messages"),
             models.Index(fields=["created_at"], condition=UNANSWERED, name="unanswered_messages"),
         ]
 
@@ -312,6 +319,24 @@ class Message(models.Model):
     @property
     def has_images(self) -> bool:
         return any(isinstance(block, Image) for block in self.content)
+
+
+class MessageWords(models.Model):
+    """What the operators' search finds a message by; triggers keep it (migration 0011), once the message has ended.
+
+    Apart from the message, whose row is written every second while its answer grows.
+    """
+
+    message = models.OneToOneField(
+        Message, models.DO_NOTHING, primary_key=True, db_constraint=False, related_name="words"
+    )
+    words = SearchVectorField(help_text="Its words as written, and their English and German stems.")
+
+    class Meta:
+        indexes = [GinIndex(fields=["words"], name="message_words", gin_pending_list_limit=512)]
+
+    def __str__(self) -> str:
+        return f"Words of message {self.pk}"
 
 
 class Attachment(models.Model):
