@@ -85,6 +85,7 @@ class Person(models.Model):
     class Meta:
         ordering = ["-last_activity_at", "-pk"]
         verbose_name_plural = "people"
+        default_permissions = ["view"]
 
     def __str__(self) -> str:
         return self.email
@@ -322,7 +323,7 @@ class Message(models.Model):
 
 
 class MessageWords(models.Model):
-    """What the operators' search finds a message by; triggers keep it (migration 0011), once the message has ended.
+    """What the operators' search finds a message by; triggers keep it (migration 0012), once the message has ended.
 
     Apart from the message, whose row is written every second while its answer grows.
     """
@@ -333,6 +334,7 @@ class MessageWords(models.Model):
     words = SearchVectorField(help_text="Its words as written, and their English and German stems.")
 
     class Meta:
+        default_permissions = ()
         indexes = [GinIndex(fields=["words"], name="message_words", gin_pending_list_limit=512)]
 
     def __str__(self) -> str:

@@ -22,6 +22,7 @@ _ADDED: dict[str, list[str]] = {
     ],
     # Transcripts, taking over, the context.
     OPERATOR: [
+        "chat.view_person",
         "chat.view_conversation",
         "chat.view_message",
         "chat.view_attachment",

@@ -52,10 +52,18 @@ DROP FUNCTION chat_messages_said, chat_message_ended, chat_words;
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("chat", "0010_people"),
+        ("chat", "0011_pausing"),
     ]
 
     operations = [
+        migrations.AlterModelOptions(
+            name="person",
+            options={
+                "default_permissions": ["view"],
+                "ordering": ["-last_activity_at", "-pk"],
+                "verbose_name_plural": "people",
+            },
+        ),
         migrations.CreateModel(
             name="MessageWords",
             fields=[
@@ -77,6 +85,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={"default_permissions": ()},
         ),
         migrations.RunSQL(WORDS + EARLIER, migrations.RunSQL.noop),
         migrations.RunSQL(TRIGGERS, UNDO),
