@@ -36,6 +36,18 @@ class File:
     text: str
 
 
+@dataclass(frozen=True)
+class Upload:
+    """A file as it is, whose text has not been taken out yet; ``base64`` may be a data URL."""
+
+    name: str
+    base64: str
+
+    @property
+    def data(self) -> bytes:
+        return base64.b64decode(self.base64.rpartition(",")[2])
+
+
 Block = Text | Image | File
 
 
@@ -50,12 +62,13 @@ class InvalidContent(ValueError):
 
 BLOCK_TYPES: dict[str, type[Block]] = {"text": Text, "image": Image, "file": File}
 _TYPES = {block_class: name for name, block_class in BLOCK_TYPES.items()}
-_DATA_URL = re.compile(r"data:image/[\w.+-]+(?:;[\w.+-]+=[\w.+-]*)*;base64,", re.ASCII)
+_IMAGE_URL = re.compile(r"data:image/[\w.+-]+(?:;[\w.+-]+=[\w.+-]*)*;base64,", re.ASCII)
+_FILE_URL = re.compile(r"data:(?:[\w.+-]+/[\w.+-]+)?(?:;[\w.+-]+=[\w.+-]*)*;base64,", re.ASCII)
 MAX_BLOCKS = 1000
-MAX_IMAGE_NAME_CHARS = 1000
+MAX_NAME_CHARS = 1000
 
 
-def parse(value: Any, path: str = "content") -> list[Block]:
+def parse(value: Any, path: str = "content") -> list[Block | Upload]:
     """Blocks out of decoded JSON; a plain string is one text block. Raises ``InvalidContent``."""
     if isinstance(value, str):
         value = [{"type": "text", "text": value}]
@@ -64,21 +77,21 @@ def parse(value: Any, path: str = "content") -> list[Block]:
     if len(value) > MAX_BLOCKS:
         raise InvalidContent(path, f"has more than {MAX_BLOCKS} blocks.")
     blocks = [_block(item, f"{path}[{index}]") for index, item in enumerate(value)]
-    if not any(isinstance(block, Image) or block.text.strip() for block in blocks):
+    if not any(isinstance(block, Image | Upload) or block.text.strip() for block in blocks):
         raise InvalidContent(path, "is empty: send a text, an image or a file.")
     return blocks
 
 
-def _block(item: Any, path: str) -> Block:
+def _block(item: Any, path: str) -> Block | Upload:
     if not isinstance(item, dict):
         raise InvalidContent(path, "must be an object with a type.")
     kind = item.get("type")
     if not isinstance(kind, str) or kind not in BLOCK_TYPES:
         raise InvalidContent(f"{path}.type", "must be text, image or file.")
-    block_class = BLOCK_TYPES[kind]
+    block_class = BLOCK_TYPES[kind] if kind != "file" or "base64" not in item or "text" in item else Upload
     block = block_class(*(_string(item, part.name, path) for part in fields(block_class)))
-    if isinstance(block, Image):
-        _check_image(block, path)
+    if not isinstance(block, Text | File):
+        _check_data(block, path)
     return block
 
 
@@ -90,13 +103,15 @@ def _string(item: dict[str, Any], name: str, path: str) -> str:
     return str(item[name])
 
 
-def _check_image(image: Image, path: str) -> None:
-    if len(image.name) > MAX_IMAGE_NAME_CHARS:
-        raise InvalidContent(f"{path}.name", f"is longer than {MAX_IMAGE_NAME_CHARS:,} characters.")
-    url = _DATA_URL.match(image.base64)
-    if image.base64.startswith("data:") and not url:
-        raise InvalidContent(f"{path}.base64", "must be base64, or a data:image/…;base64,… URL.")
-    data = image.base64[url.end() :] if url else image.base64
+def _check_data(block: Image | Upload, path: str) -> None:
+    if len(block.name) > MAX_NAME_CHARS:
+        raise InvalidContent(f"{path}.name", f"is longer than {MAX_NAME_CHARS:,} characters.")
+    is_image = isinstance(block, Image)
+    url = (_IMAGE_URL if is_image else _FILE_URL).match(block.base64)
+    if block.base64.startswith("data:") and not url:
+        example = "data:image/…;base64,…" if is_image else "data:…;base64,…"
+        raise InvalidContent(f"{path}.base64", f"must be base64, or a {example} URL.")
+    data = block.base64[url.end() :] if url else block.base64
     try:
         decoded = base64.b64decode(data, validate=True)
     except (binascii.Error, ValueError):

@@ -19,11 +19,13 @@ from context.passages import FoundPassage
 def page(email: str, limit: int | None = None, before: int | None = None) -> list[Message]:
     """The newest messages of a person's current conversation, oldest first; ``before`` is a sequence number.
 
-    An answer that has no text (yet) is left out. Only messages that hold images read any.
+    An answer that has no text (yet) is left out, and a question that was asked again under its idempotency key. Only
+    messages that hold images read any.
     """
     messages = (
         Message.objects.filter(conversation__email=email, conversation__archived_at=None)
         .exclude(Q(role=Message.Role.ASSISTANT) & Q(text=""))
+        .exclude(Q(idempotency_key="") & ~Q(request_digest=""))
         .only("sequence", "role", "text", "blocks", "date", "passages")
         .order_by("-sequence")
     )

@@ -224,6 +224,7 @@ class Message(models.Model):
     heartbeat_at = models.DateTimeField(null=True, editable=False)
     stop_requested = models.BooleanField(default=False, db_default=False, editable=False)
     idempotency_key = models.CharField(max_length=255, blank=True, default="", db_default="", editable=False)
+    # A digest without a key: this question failed, and was asked again.
     request_digest = models.CharField(max_length=64, blank=True, default="", db_default="", editable=False)
 
     prompt = models.ForeignKey(Prompt, on_delete=models.PROTECT, null=True, blank=True, related_name="+")

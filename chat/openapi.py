@@ -19,7 +19,7 @@ from ccagent.api.openapi import (
     security,
 )
 from chat.agent import errors
-from chat.content import BLOCK_TYPES, MAX_BLOCKS, MAX_IMAGE_NAME_CHARS, Image
+from chat.content import BLOCK_TYPES, MAX_BLOCKS, MAX_NAME_CHARS, Image
 from chat.serializers import ChatPrompt, PageQuery
 
 _BASE64 = (
@@ -54,7 +54,7 @@ def _blocks(owner: str) -> list[Schema]:
 def _field(name: str, owner: str, block: type[Any]) -> Schema:
     limits: Schema = {}
     if owner == "ChatPrompt" and block is Image:
-        limits = {"pattern": _BASE64} if name == "base64" else {"maxLength": MAX_IMAGE_NAME_CHARS}
+        limits = {"pattern": _BASE64} if name == "base64" else {"maxLength": MAX_NAME_CHARS}
     described = {"description": _DESCRIPTIONS[name]} if _DESCRIPTIONS[name] else {}
     return {"type": "string", **limits, **described}
 
@@ -77,6 +77,12 @@ class Blocks(OpenApiSerializerFieldExtension):
         return {"anyOf": [{**items, "not": {"type": "array", "items": blank}}, plain]}
 
 
+_PROMPT = """
+A question. `message` is understood in the place of `content`; a missing `date` is now. A `file` may have `base64` in the
+place of `text`, the file as it is: then the agent takes the text out.
+""".strip().replace("\n", " ")
+
+
 class Prompt(OpenApiSerializerExtension):
     """``message`` is an older name of ``content``: told in words, so that there is one way to ask."""
 
@@ -85,8 +91,7 @@ class Prompt(OpenApiSerializerExtension):
     def map_serializer(self, auto_schema: Any, direction: Any) -> Schema:
         mapped: Schema = super().map_serializer(auto_schema, direction)
         del mapped["properties"]["message"]
-        described = "A question. `message` is understood in the place of `content`; a missing `date` is now."
-        return {**mapped, "required": ["content"], "description": described}
+        return {**mapped, "required": ["content"], "description": _PROMPT}
 
 
 _STRING = {"type": "string"}
@@ -167,6 +172,7 @@ _ASKING = failures(
         "The `Idempotency-Key` came with another body before, or the answer was stopped before its first word.",
         "This Idempotency-Key came with another request before: use a new key.",
     ),
+    _422=("No text can be had from a `file` that came with `base64`.", "notes.pdf: This holds no text."),
     _502=("The model provider refused, or its answer is none.", errors.ProviderError.sentence),
     _503=(
         "The database is away, the provider is busy, or the agent restarts; or no model is set up.",

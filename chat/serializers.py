@@ -8,13 +8,13 @@ from rest_framework import serializers
 
 from ccagent.api.errors import ApiError
 from chat import content
-from chat.content import Block
+from chat.content import Block, Upload
 
 
-class BlocksField(serializers.Field[list[Block], Any, list[dict[str, str]], Any]):
+class BlocksField(serializers.Field[list[Block | Upload], Any, list[dict[str, str]], Any]):
     """A list of content blocks, or a plain string for one block of text."""
 
-    def to_internal_value(self, data: Any) -> list[Block]:
+    def to_internal_value(self, data: Any) -> list[Block | Upload]:
         try:
             return content.parse(data, str(self.field_name))
         except content.InvalidContent as problem:

@@ -152,7 +152,11 @@ def _insert(email: str, blocks: Sequence[Block], date: datetime.datetime, once: 
 
 
 def _earlier_turn(email: str, once: Idempotency) -> OpenedTurn | None:
-    """The turn that the same key opened before; one that failed gives its key back, so that another try can succeed."""
+    """The turn that the same key opened before.
+
+    One that failed gives its key back, so that another try can succeed. Its question keeps the digest: by that it is
+    known as one that was asked again, and is in the history once.
+    """
     conversation = Conversation.objects.select_for_update().filter(email=email, archived_at=None).first()
     question = Message.objects.filter(conversation=conversation, idempotency_key=once.key).first()
     if conversation is None or question is None:
@@ -161,7 +165,7 @@ def _earlier_turn(email: str, once: Idempotency) -> OpenedTurn | None:
         raise KeyReused
     answer = Message.objects.get(conversation=conversation, sequence=question.sequence + 1)
     if answer.status == Message.Status.FAILED or (answer.status == Message.Status.INTERRUPTED and not answer.text):
-        Message.objects.filter(pk=question.pk).update(idempotency_key="", request_digest="")
+        Message.objects.filter(pk=question.pk).update(idempotency_key="")
         return None
     return OpenedTurn(question, answer, is_new=False, is_paused=answer.finish_reason == PAUSED)
 

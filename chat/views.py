@@ -15,7 +15,7 @@ from ccagent.api.errors import ApiError
 from ccagent.api.throttling import ChatThrottle
 from ccagent.api.views import AsyncEnvelopeView, success
 from ccagent.database import in_view_thread
-from chat import history, sse, storage, turns
+from chat import history, sse, storage, turns, uploads
 from chat.agent import errors
 from chat.answer import Answer
 from chat.models import Message
@@ -35,8 +35,10 @@ _STATUS = {
 async def _started(request: Request) -> tuple[Message, Answer]:
     prompt = ChatPrompt(data=read_json(request._request))
     prompt.is_valid(raise_exception=True)
+    once = _idempotency(request)
+    blocks = await uploads.read(prompt.validated_data["blocks"])
     try:
-        return await turns.start(caller(request).email, **prompt.validated_data, once=_idempotency(request))
+        return await turns.start(caller(request).email, blocks, prompt.validated_data["date"], once)
     except turns.Restarting:
         raise ApiError(503, errors.RESTARTING, retry_after=5) from None
     except storage.TooManyRunning:

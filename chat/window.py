@@ -89,7 +89,7 @@ WITH newest AS (
     SELECT sequence, role, text, blocks, COALESCE(pg_column_size(blocks), 0) > 2000 AS large, octet_length(text) AS size
     FROM chat_message
     WHERE conversation_id = %(conversation)s AND sequence > %(after)s AND sequence < %(before)s
-        AND status <> 'streaming' AND (text <> '' OR role = 'user')
+        AND status <> 'streaming' AND (text <> '' OR role = 'user') AND (idempotency_key <> '' OR request_digest = '')
     ORDER BY sequence DESC LIMIT %(rows)s
 ), counted AS (
     SELECT *, sum(LEAST(%(share)s, GREATEST(size, CASE WHEN large THEN pg_column_size(blocks) END)) + 12)

@@ -128,6 +128,8 @@ def given(world: World, name: str, status: int) -> httpx2.Response:
             return send(world.well, head(method, path, "Content-Length: 99999999", "Content-Type: application/json"))
         case 415:
             return world.call(name, headers={"Content-Type": "text/plain"})
+        case 422 if name in ("sendMessage", "streamMessage"):
+            return world.call(name, json={"content": [{"type": "file", "name": "a.png", "base64": "iVBORw0KGgo="}]})
         case 422:
             nothing = HOLDS_NO_TEXT if name == "addContextText" else {"url": world.site.url("/nothing")}
             return world.call(name, json=nothing)

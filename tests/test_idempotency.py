@@ -70,6 +70,23 @@ def test_a_failed_turn_gives_its_key_back(person: httpx2.Client, provider: FakeP
     assert [ask(person, key).status_code, ask(person, key).status_code] == [502, 200]
 
 
+def test_a_question_asked_again_after_it_failed_is_in_the_history_once(
+    person: httpx2.Client, provider: FakeProvider, key: dict[str, str]
+) -> None:
+    provider.replies(key_refused(), key_refused())
+    assert [ask(person, key).status_code for _ in range(3)] == [502, 502, 200]
+    assert length_of_history(person) == 2
+
+
+def test_a_question_asked_again_after_it_failed_reaches_the_model_once(
+    person: httpx2.Client, provider: FakeProvider, key: dict[str, str]
+) -> None:
+    provider.replies(key_refused())
+    for _ in range(2):
+        ask(person, key)
+    assert [message["content"] for message in provider.requests[-1].json["messages"][1:]] == ["Hi"]
+
+
 def test_the_same_key_of_somebody_else_is_another_turn(
     person: httpx2.Client, server: Server, provider: FakeProvider, key: dict[str, str]
 ) -> None:

@@ -113,7 +113,8 @@ def _image(name: str, item: dict[str, Any], losses: list[str]) -> Iterator[Block
     data = item.get("base64") or item.get("image_url")
     data = data.get("url") if isinstance(data, dict) else data
     try:
-        yield from content.parse([{"type": "image", "name": name, "base64": data}])
+        blocks = content.parse([{"type": "image", "name": name, "base64": data}])
+        yield from (block for block in blocks if isinstance(block, Image))
     except content.InvalidContent:
         losses.append("an image that is none")
         yield Text(f"[Image {name}: it could not be read]")
