@@ -78,8 +78,8 @@ class Blocks(OpenApiSerializerFieldExtension):
 
 
 _PROMPT = """
-A question. `message` is understood in the place of `content`; a missing `date` is now. A `file` may have `base64` in the
-place of `text`, the file as it is: then the agent takes the text out.
+A question. `message` is understood in the place of `content`; a missing `date` is now. A `file` may have `base64` in
+the place of `text`, the file as it is: then the agent takes the text out.
 """.strip().replace("\n", " ")
 
 
