@@ -3,9 +3,11 @@
 import csv
 import io
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from chat import memory, storage
@@ -13,6 +15,7 @@ from chat.content import Block, File, Image, Text
 from chat.history import agent_message
 from chat.models import Conversation, Message, Summary, ToolCall
 from operators.data.formats import Format, export, harmless
+from operators.models import AuditEntry
 
 pytestmark = pytest.mark.django_db
 
@@ -129,3 +132,34 @@ def test_a_page_shows_what_was_said_and_nothing_in_it_acts(email: str) -> None:
     assert html.count("<img ") == 1
     assert f'src="data:image/png;base64,{PIXEL}" alt="x&quot; onerror=' in html
     assert "href=" not in html
+
+
+# The command.
+
+
+def command(*options: str, capsys: pytest.CaptureFixture[str]) -> str:
+    call_command("export_history", *options)
+    return capsys.readouterr().out
+
+
+def test_the_command_writes_lines(email: str, capsys: pytest.CaptureFixture[str]) -> None:
+    asked(email, Text("Grüße 🦓"))
+    asked(f"x{email}", Text("Not this"))
+    written = command("--email", email.upper(), capsys=capsys).splitlines()
+    assert [json.loads(line)["message"]["content"][0]["text"] for line in written] == ["Grüße 🦓", "Well."]
+    assert AuditEntry.objects.get(whom=email).who == "manage.py export_history"
+
+
+@pytest.mark.parametrize(
+    ("name", "beginning"), [("a.csv", "\ufeffconversation,"), ("a.HTML", "<!doctype"), ("a.json", "{")]
+)
+def test_the_files_name_says_the_format(email: str, tmp_path: Path, name: str, beginning: str) -> None:
+    asked(email, Text("Hi"))
+    call_command("export_history", "--all", "--output", str(tmp_path / name))
+    assert (tmp_path / name).read_text().startswith(beginning)
+    assert [file.name for file in tmp_path.iterdir()] == [name]
+
+
+def test_a_name_that_says_none_is_told(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match=r"must end with \.jsonl, \.csv"):
+        call_command("export_history", "--all", "--output", str(tmp_path / "a.txt"))
