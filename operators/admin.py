@@ -1,2 +1,3 @@
 from operators.audit import admin as audit  # noqa: F401  (registers itself)
+from operators.data import admin as data  # noqa: F401  (registers itself)
 from operators.team import admin as team  # noqa: F401  (registers itself)

@@ -61,6 +61,12 @@ GROUPS: list[tuple[str | Promise, list[Entry]]] = [
         [
             Entry(_("Team"), "group", "admin:auth_user_changelist", "auth.view_user"),
             Entry(_("Roles"), "badge", "admin:auth_group_changelist", "auth.view_group"),
+            Entry(
+                _("Forgotten people"),
+                "person_remove",
+                "admin:operators_forgottenperson_changelist",
+                "operators.view_forgottenperson",
+            ),
             Entry(_("Log"), "history", "admin:operators_auditentry_changelist", "operators.view_auditentry"),
         ],
     ),
