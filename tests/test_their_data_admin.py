@@ -1,11 +1,8 @@
 """The admin's pages about people's data: forgetting, the proof of it, exports."""
 
-import json
 import re
-from collections.abc import Iterator
 from typing import Any
 
-import httpx2
 import pytest
 from django.contrib.auth.models import Group, User
 from django.test import Client
@@ -17,7 +14,6 @@ from chat.models import Conversation
 from operators.audit import Action
 from operators.data import forgetting
 from operators.models import AuditEntry
-from tests.conftest import Server
 
 FORGET = "/admin/operators/forgottenperson/forget/"
 EXPORT = "/admin/operators/forgottenperson/export/"
@@ -39,7 +35,7 @@ class Browser:
 
 
 @pytest.fixture
-def owner(db: None) -> Browser:
+def owner(db: None) -> Browser:  # noqa: ARG001
     return Browser("owner")
 
 
@@ -116,18 +112,3 @@ def test_only_owners_are_offered_exports(owner: Browser, known: str) -> None:  #
 def test_what_no_form_asks_for_is_not_found(owner: Browser, known: str, given: dict[str, str]) -> None:
     assert owner.post(EXPORT, **({"email": known, "format": "json"} | given)).status_code == 404
     assert owner.get(EXPORT, email=known, format="json").status_code == 404
-
-
-# Downloads, which a real server sends.
-
-
-class Operator:
-    """The first operator, logged in to a server."""
-
-    def __init__(self, server: Server, client: httpx2.Client) -> None:
-        self.client = client
-        self.url = server.url
-
-    def post(self, path: str, **form: Any) -> httpx2.Response:
-        token = self.client.cookies["csrftoken"]
-        return self.client.post(path, data=form | {"csrfmiddlewaretoken": token}, headers={"Referer": self.url + path})
