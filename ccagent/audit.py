@@ -23,6 +23,8 @@ class Action(TextChoices):
     PAUSED = "paused", _("Paused the agent")
     RESUMED = "resumed", _("Resumed the agent")
     REPLIED = "replied", _("Replied as a human")
+    FLAGGED = "flagged", _("Flagged an answer, or took the flag off")
+    DISMISSED = "dismissed", _("Dismissed questions")
     PUBLISHED = "published", _("Published a prompt")
     FORGOT = "forgot", _("Forgot a person")
     ADDED = "added", _("Added")

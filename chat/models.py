@@ -86,6 +86,7 @@ class Person(models.Model):
         ordering = ["-last_activity_at", "-pk"]
         verbose_name_plural = "people"
         default_permissions = ["view"]
+        permissions = [("take_over", "Can answer somebody instead of the agent")]
 
     def __str__(self) -> str:
         return self.email
@@ -307,6 +308,7 @@ class Message(models.Model):
             models.Index(fields=["-created_at"], condition=Q(flagged_at__isnull=False), name="flagged_messages"),
             models.Index(fields=["created_at"], condition=UNANSWERED, name="unanswered_messages"),
         ]
+        permissions = [("flag_message", "Can flag answers, and settle questions that were not answered")]
 
     def __str__(self) -> str:
         return f"{self.role} {self.sequence}"

@@ -8,6 +8,7 @@ from django.db import connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from ccagent.text import clean
 from chat.models import Conversation, Message, Person
@@ -41,9 +42,10 @@ def reply(email: str, text: str, by: str, once: str = "") -> tuple[Message, bool
     """
     text = clean(text).strip()
     if not text:
-        raise TakeoverProblem("Write something first.")
+        raise TakeoverProblem(_("Write something first."))
     if len(text) > settings.ENV.answer_max_chars:
-        raise TakeoverProblem(f"This is longer than {settings.ENV.answer_max_chars} characters: write less at once.")
+        longest = {"characters": settings.ENV.answer_max_chars}
+        raise TakeoverProblem(_("This is longer than %(characters)d characters: write less at once.") % longest)
     with transaction.atomic():
         conversation = _current(email)
         earlier = conversation.messages.filter(idempotency_key=once).first() if once else None
@@ -55,9 +57,9 @@ def _current(email: str) -> Conversation:
     current = Conversation.objects.select_for_update().filter(email=email, archived_at=None, last_sequence__gt=0)
     conversation = current.first()
     if conversation is None:
-        raise TakeoverProblem("This person started over and has not written since: wait for their next message.")
+        raise TakeoverProblem(_("This person started over and has not written since: wait for their next message."))
     if not is_paused(email):
-        raise TakeoverProblem("The agent answers this person again: pause it before you write.")
+        raise TakeoverProblem(_("The agent answers this person again: pause it before you write."))
     return conversation
 
 

@@ -33,6 +33,7 @@ GROUPS: list[tuple[str | Promise, list[Entry]]] = [
         _("Conversations"),
         [
             Entry(_("Conversations"), "forum", "admin:chat_conversation_changelist", "chat.view_conversation"),
+            Entry(_("Unanswered"), "contact_support", "admin:unanswered", "chat.view_message"),
             Entry(_("Messages"), "chat", "admin:chat_message_changelist", "chat.view_message"),
             Entry(_("Remembered facts"), "psychology", "admin:chat_fact_changelist", "chat.view_fact"),
         ],

@@ -29,6 +29,8 @@ _ADDED: dict[str, list[str]] = {
         "chat.view_toolcall",
         "chat.view_summary",
         "chat.view_fact",
+        "chat.take_over",
+        "chat.flag_message",
         "context.add_document",
         "context.change_document",
         "context.delete_document",
