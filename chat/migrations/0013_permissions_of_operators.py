@@ -5,7 +5,7 @@ from django.db import migrations
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("chat", "0011_pausing"),
+        ("chat", "0012_message_search"),
     ]
 
     operations = [
@@ -19,6 +19,7 @@ class Migration(migrations.Migration):
         migrations.AlterModelOptions(
             name="person",
             options={
+                "default_permissions": ["view"],
                 "ordering": ["-last_activity_at", "-pk"],
                 "permissions": [("take_over", "Can answer somebody instead of the agent")],
                 "verbose_name_plural": "people",
