@@ -4,6 +4,8 @@ from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
+from chat.money.models import DECIMAL_PLACES, MAX_DIGITS
+
 
 class AuditEntry(models.Model):
     """A line of the log: who did what, when, to whom. Names, not keys: it outlives those whom it names."""
@@ -50,3 +52,31 @@ class ForgottenPerson(models.Model):
 
     def __str__(self) -> str:
         return self.masked
+
+
+class Day(models.Model):
+    """The numbers of a day that is over, which hold nobody's words or name; they stay when what was said is deleted."""
+
+    day = models.DateField()
+    zone = models.CharField(max_length=64, help_text="The TIME_ZONE whose day it is.")
+    questions = models.PositiveIntegerField()
+    answers = models.PositiveIntegerField()
+    people = models.PositiveIntegerField(help_text="Who asked something, each once.")
+    prompt_tokens = models.PositiveBigIntegerField()
+    completion_tokens = models.PositiveBigIntegerField()
+    cost = models.DecimalField("cost (USD)", max_digits=MAX_DIGITS, decimal_places=DECIMAL_PLACES)
+    median_ms = models.FloatField(null=True, help_text="Time to first token.")
+    p95_ms = models.FloatField(null=True)
+    waits = models.JSONField(help_text="How many answers began after how long, in steps of 5 %.")
+    errors = models.JSONField(help_text="How many answers failed, by kind of error.")
+    documents = models.JSONField(help_text="How many answers were given a document, by its key; the most used.")
+    unpriced = models.JSONField(help_text="How many answers have no known price, by model.")
+
+    class Meta:
+        ordering = ["-day"]
+        default_permissions = ()
+        permissions = [("view_numbers", "Can see the numbers: messages, people, cost, errors, times")]
+        constraints = [models.UniqueConstraint(fields=["zone", "day"], name="day_once")]
+
+    def __str__(self) -> str:
+        return f"{self.day}"

@@ -14,6 +14,7 @@ VIEWER, OPERATOR, OWNER = "viewer", "operator", "owner"
 _ADDED: dict[str, list[str]] = {
     # Numbers, no transcripts.
     VIEWER: [
+        "operators.view_numbers",
         "context.view_document",
         "context.view_chunk",
         "context.view_source",
