@@ -80,3 +80,17 @@ class Day(models.Model):
 
     def __str__(self) -> str:
         return f"{self.day}"
+
+
+class LoginAttempts(models.Model):
+    """How often somebody tried to log in since a moment; `operators.login` counts."""
+
+    key = models.CharField(max_length=64, primary_key=True)
+    count = models.PositiveIntegerField()
+    since = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.count} since {self.since}"

@@ -1,9 +1,14 @@
-"""The admin's site: Unfold's, under the agent's name, with pages that belong to no model."""
+"""The admin's site: Unfold's, under the agent's name, with our login, a search of our menu, and pages of no model."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path
+
+from operators.navigation import menu
 
 if TYPE_CHECKING:
     from django.contrib.admin import AdminSite as UnfoldAdminSite
@@ -30,3 +35,24 @@ class OperatorsSite(UnfoldAdminSite):
             path("unanswered/flag/<int:message>/", self.admin_view(unanswered.flag), name="unanswered_flag"),
         ]
         return [*pages, *super().get_urls()]
+
+    def __init__(self, name: str = "admin") -> None:
+        # Only now are the models there that it counts with.
+        from operators.login import LoginForm
+
+        self.login_form = LoginForm
+        super().__init__(name)
+
+    def search(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:  # noqa: ARG002
+        """Finds pages by the menu's words. Unfold's looks for names of models, and keeps what it found in the cache."""
+        words = request.GET.get("s", "").strip().lower()
+        found = [
+            {"title": item["title"], "description": group["title"], "link": item["link"], "icon": item["icon"]}
+            for group in menu(request)
+            for item in group["items"]
+            if words and words in f"{group['title']} {item['title']}".lower()
+        ]
+        pages = Paginator(found, 100)
+        template = "command_results" if "extended" in request.GET else "search_results"
+        context = {"results": pages.page(1), "page_obj": pages, "page_counter": 0, "execution_time": 0}
+        return TemplateResponse(request, f"unfold/helpers/{template}.html", context, headers={"HX-Trigger": "search"})
