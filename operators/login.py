@@ -58,10 +58,13 @@ def _count(key: str) -> int:
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            INSERT INTO operators_loginattempts AS kept (key, count, since) VALUES (%(key)s, 1, statement_timestamp())
-            ON CONFLICT (key) DO UPDATE SET
-                count = CASE WHEN kept.since < statement_timestamp() - %(window)s::interval THEN 1 ELSE kept.count + 1 END,
-                since = CASE WHEN kept.since < statement_timestamp() - %(window)s::interval THEN statement_timestamp() ELSE kept.since END
+            INSERT INTO operators_loginattempts AS kept (key, count, since)
+            VALUES (%(key)s, 1, statement_timestamp())
+            ON CONFLICT (key) DO UPDATE SET (count, since) = (
+                SELECT CASE WHEN fresh THEN 1 ELSE kept.count + 1 END,
+                       CASE WHEN fresh THEN statement_timestamp() ELSE kept.since END
+                FROM (SELECT kept.since < statement_timestamp() - %(window)s::interval AS fresh) AS window_over
+            )
             RETURNING count
             """,
             {"key": key, "window": f"{WINDOW.seconds} seconds"},
