@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("operators", "0004_doctor"),
+        ("operators", "0005_numbers"),
     ]
 
     operations = [
