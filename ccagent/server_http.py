@@ -4,6 +4,7 @@
 Twisted's classes parse, Daphne's carry the answer; here is what both leave open.
 """
 
+import asyncio
 import json
 import logging
 import math
@@ -24,6 +25,7 @@ access_logger = logging.getLogger("ccagent.access")
 READ_SECONDS = 60.0  # for a request's head in all, and for each piece of its body
 BODY_SECONDS = 600.0  # for all of its body
 LINGER_SECONDS = 30.0
+MOST_UNSENT = 1024**2  # of an answer that is made while it is sent
 LINGER_BYTES = 2 * 1024**3
 
 
@@ -184,8 +186,21 @@ class Request(WebRequest):
             if body and self.channel is not None:
                 self.sentLength += len(body)
                 self.channel.write_at_once(b"%x\r\n%b\r\n" % (len(body), body))
+                if self.channel.unsent() > MOST_UNSENT:
+                    await self.caught_up()
         else:
             await self.server.handle_reply(self, message)
+
+    async def caught_up(self) -> None:
+        """Waits for a reader who is behind, so that a large answer is not in memory whole; gives up one who stands."""
+        before, since = math.inf, time.monotonic()
+        while self.channel and (unsent := self.channel.unsent()) > MOST_UNSENT:
+            if unsent < before:
+                before, since = unsent, time.monotonic()
+            elif time.monotonic() - since > READ_SECONDS:
+                self.channel.transport.abortConnection()
+                return
+            await asyncio.sleep(0.02)
 
     def handle_reply(self, message: dict[str, Any]) -> None:
         if message["type"] == "http.response.start" and self.server.stopping and self.channel:

@@ -62,6 +62,9 @@ async def app(scope, receive, send):
         for number in range(40):
             await answer(send, b"%d," % number * 100000, more=True, start=False)
         await answer(send, b"", start=False)
+    elif action == "long":
+        for number in range(100):
+            await answer(send, b"x" * 1_000_000, more=True, start=not number)
     elif action == "silent":
         return
     else:
@@ -386,6 +389,18 @@ def test_a_slow_reader_of_a_large_answer_gets_it_all(impatient: Served) -> None:
     answer += response.read()
     assert len(answer) == len(FLOOD)
     connection.close()
+
+
+def test_an_answer_is_not_made_for_somebody_who_does_not_read_it(impatient: Served) -> None:
+    peak = before = impatient.process.memory_info().rss
+    with impatient.connect() as connection:
+        connection.sendall(b"GET /api/long HTTP/1.1\r\nHost: here\r\n\r\n")
+        deadline = time.monotonic() + 30
+        while "GET /api/long" not in impatient.log.read_text():  # until it is given up
+            assert time.monotonic() < deadline
+            peak = max(peak, impatient.process.memory_info().rss)
+            time.sleep(0.01)
+    assert peak - before < 30e6
 
 
 def test_a_websocket_may_be_silent_for_longer_than_a_request(impatient: Served) -> None:
