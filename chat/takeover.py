@@ -85,14 +85,6 @@ def is_paused(email: str) -> bool:
     return Person.objects.filter(email=email).exclude(paused_at=None).exists()
 
 
-def waiting_place(email: str) -> tuple[int, int] | None:
-    """The current conversation of somebody whose agent is paused, and its last sequence; None: nothing to wait for."""
-    if not is_paused(email):
-        return None
-    current = Conversation.objects.filter(email=email, archived_at=None, last_sequence__gt=0)
-    return current.values_list("pk", "last_sequence").first()
-
-
 @dataclass(frozen=True)
 class Place:
     """Where somebody waits for an operator: after which message; ``own`` says that this is what answered them."""
@@ -100,6 +92,21 @@ class Place:
     conversation: int
     after: int
     own: bool
+
+
+def waiting_place(email: str) -> tuple[Place, str] | None:
+    """Where somebody who comes back waits while the agent is paused, and the answer that stands there.
+
+    None where there is nothing to wait for. The answer is empty where the last message is none.
+    """
+    if not is_paused(email):
+        return None
+    last = Message.objects.filter(conversation__email=email, conversation__archived_at=None).order_by("-sequence")
+    found = last.values_list("conversation", "sequence", "role", "text").first()
+    if not found:
+        return None
+    conversation, sequence, role, text = found
+    return Place(conversation, sequence, own=False), text if role == Message.Role.ASSISTANT else ""
 
 
 @dataclass(frozen=True)

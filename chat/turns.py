@@ -124,15 +124,16 @@ def _open(
 
 async def join(email: str) -> tuple[Message, Answer] | None:
     """The person's oldest answer in the making, here or elsewhere; while the agent is paused, an operator's words."""
-    message, place = await in_database(_joined, email)
-    if message is None and place:
-        return Message(passages=[]), PausedAnswer(email, Place(*place, own=False))
+    message, waiting = await in_database(_joined, email)
+    if message is None and waiting:
+        return Message(passages=[]), PausedAnswer(email, *waiting)
     return _begun(message) if message else None
 
 
-def _joined(email: str) -> tuple[Message | None, tuple[int, int] | None]:
+def _joined(email: str) -> tuple[Message | None, tuple[Place, str] | None]:
     message = storage.running_answer(email)
-    return message, None if message else takeover.waiting_place(email)
+    waits = message is None and settings.ENV.paused_stream_seconds > 0
+    return message, takeover.waiting_place(email) if waits else None
 
 
 def _paused(email: str, opened: storage.OpenedTurn) -> tuple[Message, Answer]:

@@ -17,26 +17,27 @@ LOOK_SECONDS = 1.0
 
 
 class PausedAnswer:
-    """What somebody hears whose agent is paused: a sentence, unless they only come back, and what an operator writes.
+    """What somebody hears whose agent is paused: the answer that stands there, and then what an operator writes.
 
-    The answer is over after the operator's next words, or when there is no more to wait for.
+    That is the sentence that they were just told, or the last answer where they only come back: either way they hear
+    one answer from its start. It is over after the operator's next words, or when there is no more to wait for.
     """
 
-    def __init__(self, email: str, place: Place, sentence: str = "") -> None:
+    def __init__(self, email: str, place: Place, text: str) -> None:
         self.email = email
         self.place = place
-        self._sentence = sentence
+        self._text = text
 
     async def opened(self) -> None:
         """Nobody has to be asked."""
 
     async def finished(self) -> str:
-        """The sentence alone: who cannot see an answer grow is not kept waiting."""
-        return self._sentence
+        """The text alone: who cannot see an answer grow is not kept waiting."""
+        return self._text
 
     async def listen(self) -> AsyncGenerator[str, None]:
-        if self._sentence:
-            yield self._sentence
+        if self._text:
+            yield self._text
         waiter = room.enter(self)
         try:
             until = time.monotonic() + settings.ENV.paused_stream_seconds
@@ -45,7 +46,7 @@ class PausedAnswer:
                 if not waiter.done():
                     yield ""
             if waiter.done() and (words := waiter.result()):
-                yield f"\n\n{words}" if self._sentence else words
+                yield f"\n\n{words}" if self._text else words
         finally:
             room.leave(self)
 

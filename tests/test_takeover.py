@@ -167,9 +167,9 @@ def test_a_reply_comes_in_the_stream_that_the_message_opened(somebody: httpx2.Cl
 def test_a_reply_comes_in_the_stream_of_somebody_who_came_back(somebody: httpx2.Client, paused: Operator) -> None:
     with joining(somebody) as response:
         events = chunks(response)
-        assert next(events) == {"chunk": "", "paused": True}
+        assert [next(events), next(events)] == [{"chunk": "", "paused": True}, {"chunk": "You said: Hi"}]
         paused.act("reply", text="I am Ann.")
-        assert [event["chunk"] for event in events] == ["I am Ann."]
+        assert [event["chunk"] for event in events] == ["\n\nI am Ann."]
 
 
 def test_the_same_form_twice_is_one_reply(somebody: httpx2.Client, paused: Operator) -> None:
@@ -248,10 +248,9 @@ def test_a_reply_reaches_a_stream_of_another_process(
     twin = serve(PROVIDER_NAME="fake", PROVIDER_MODEL="twin", PROVIDER_BASE_URL=provider.base_url)
     send(somebody)
     with twin.client(email) as there, joining(there) as response:
-        events = chunks(response)
-        next(events)
+        events = opened(response)
         paused.act("reply", text="I am Ann.")
-        assert [event["chunk"] for event in events] == ["I am Ann."]
+        assert [event["chunk"] for event in events] == ["\n\nI am Ann."]
 
 
 def test_a_stream_ends_by_itself(

@@ -6,6 +6,7 @@ import { events } from "./sse.js";
 
 const PAUSES = [500, 1000, 2000, 4000];
 const STOP_AGAIN = 300;
+const WAIT_AGAIN = 1000;
 const SPOKEN = 3000;
 // What is wrong with the message itself, so that the same again would fail again.
 const NOT_AS_IT_IS = [400, 411, 413, 415, 422];
@@ -21,6 +22,7 @@ export class Conversation {
   #api = null;
   #guest = false;
   #listening = null; // an AbortController, while an answer is being written
+  #waiting = null; // the same one, while it is an operator who may write, and the person need not wait for that
   #stopped = false;
   #entered = Promise.resolve(); // when the history has come, or failed
 
@@ -66,7 +68,7 @@ export class Conversation {
 
   leave() {
     this.#listening?.abort();
-    this.#listening = null;
+    this.#listening = this.#waiting = null;
     this.#api = null;
     this.#composer.running(false);
     this.#room.clear();
@@ -75,6 +77,7 @@ export class Conversation {
   /** `kept` is what goes back into the composer where the message cannot be sent as it is. */
   async send(blocks, kept) {
     await this.#entered;
+    if (this.#waiting) this.#end(this.#waiting);
     if (this.isRunning) return void (kept && this.#composer.restore(kept));
     const body = JSON.stringify({ content: blocks, date: new Date().toISOString() });
     if (new Blob([body]).size > this.#limit) {
@@ -86,13 +89,15 @@ export class Conversation {
     const answer = this.#room.addAnswer();
     const once = unique();
     const api = this.#api;
-    await this.#follow(answer, (signal) => api.ask(body, once, signal), {
+    const ended = await this.#follow(answer, (signal) => api.ask(body, once, signal), {
       takeBack: (sentence) => {
         this.#room.remove(answer.element, asked);
         if (kept) this.#composer.restore(kept);
         this.#composer.complain(sentence);
       },
     });
+    // An operator who answers instead of the agent may have more to say.
+    if (ended && answer.isOperators && this.#api === api && !this.isRunning) await this.#comeBackToNext(api);
   }
 
   async stop() {
@@ -128,11 +133,13 @@ export class Conversation {
     const ended = await this.#follow(answer, open);
     if (this.#api !== api || this.isRunning) return;
     if (isGone) await this.enter(api, this.#guest); // it has ended, and is in the history
-    else if (ended) await this.#comeBackToNext(api);
+    else if (ended) await this.#comeBackToNext(api, answer.isOperators ? WAIT_AGAIN : 0);
   }
 
   /** Another answer may have waited for the first one to end. */
-  async #comeBackToNext(api) {
+  async #comeBackToNext(api, after = 0) {
+    if (after) await pause(after);
+    if (this.isRunning || this.#api !== api) return;
     const stream = await api.join().catch(() => null);
     if (!stream) return;
     if (this.isRunning || this.#api !== api) return void stream.cancel();
@@ -165,7 +172,7 @@ export class Conversation {
       if (answer.text) answer.end();
       answer.note("You stopped this answer.");
     } else if (isAbort(error)) {
-      // somebody left
+      if (answer.isOperators) answer.end(); // the person wrote on; else somebody left
     } else if (error.status === 401) {
       takeBack?.("");
       this.#refused(error.message);
@@ -188,7 +195,7 @@ export class Conversation {
     for (let lost = 0; ; lost += 1) {
       try {
         const stream = await open(signal);
-        return stream ? await take(answer, stream) : [];
+        return stream ? await take(answer, stream, () => this.#waitForOperator()) : [];
       } catch (error) {
         // Before the first word the person decides; a guest's question would be asked anew.
         const goesOn = error instanceof Unreachable && answer.text && !this.#guest;
@@ -196,6 +203,11 @@ export class Conversation {
         await pause(PAUSES[lost]);
       }
     }
+  }
+
+  #waitForOperator() {
+    this.#waiting = this.#listening;
+    this.#composer.running(false);
   }
 
   #begin() {
@@ -207,19 +219,24 @@ export class Conversation {
 
   #end(listening) {
     if (this.#listening !== listening) return;
-    this.#listening = null;
+    if (this.#waiting === listening) listening.abort();
+    this.#listening = this.#waiting = null;
     this.#composer.running(false);
   }
 }
 
 /** Adds to an answer what it does not have yet: a stream always begins at its start. Returns the sources. */
-async function take(answer, stream) {
+async function take(answer, stream, paused) {
   let known = answer.text.length;
   let sources = [];
   try {
     for await (const event of events(stream)) {
       if (event.success === false) throw new Broken(event.error);
       if (event.sources) sources = event.sources;
+      if (event.paused) {
+        answer.isOperators = true;
+        paused();
+      }
       const text = event.chunk.slice(known);
       known = Math.max(0, known - event.chunk.length);
       if (text) answer.add(text);

@@ -51,6 +51,7 @@ export class Answer {
   #words = make("div", { class: "words" });
   #waiting = make("p", { class: "waiting" }, make("span", { class: "unseen" }, "The answer is being written."));
   #growing;
+  isOperators = false; // somebody writes it instead of the agent
 
   constructor(name, grown = () => {}) {
     this.#waiting.append(make("i"), make("i"), make("i"));
