@@ -6,10 +6,12 @@ from django.views.generic import RedirectView
 from ccagent.api import documentation
 from ccagent.api.views import not_found
 from chatpage.views import front
+from operators.doctor.views import DoctorStream
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("api/chat/", include("chat.urls")),
     path("api/context/", include("context.urls")),
+    path("api/doctor/stream", DoctorStream.as_view()),
     re_path(r"^api(?:/|$)", not_found),
     *documentation.urls(),
     path("admin/", admin.site.urls),

@@ -69,6 +69,7 @@ GROUPS: list[tuple[str | Promise, list[Entry]]] = [
                 "operators.view_forgottenperson",
             ),
             Entry(_("Log"), "history", "admin:operators_auditentry_changelist", "operators.view_auditentry"),
+            Entry(_("Doctor"), "stethoscope", "admin:operators_doctor", "operators.run_doctor"),
         ],
     ),
 ]

@@ -22,10 +22,13 @@ class OperatorsSite(UnfoldAdminSite):
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
         # Models are not ready yet when this module is imported.
+        from operators.doctor import views as doctor
         from operators.takeover import views as takeover
         from operators.unanswered import views as unanswered
 
         pages = [
+            # It guards itself: what the admin does for it is not asynchronous.
+            path("doctor/", doctor.page, name="operators_doctor"),
             path("takeover/<int:person>/pause/", self.admin_view(takeover.pause), name="takeover_pause"),
             path("takeover/<int:person>/resume/", self.admin_view(takeover.resume), name="takeover_resume"),
             path("takeover/<int:person>/reply/", self.admin_view(takeover.reply), name="takeover_reply"),

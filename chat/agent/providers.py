@@ -14,7 +14,7 @@ import httpx2
 import openai
 
 from ccagent.vendors import retry_after
-from chat.agent import errors, wire
+from chat.agent import errors, listing, wire
 from chat.agent.events import ModelEvent
 from chat.agent.prompt import ModelRequest
 from chat.agent.toolbox import Toolbox
@@ -76,6 +76,25 @@ class OpenAIProvider:
                     yield event
         except TimeoutError as error:
             raise errors.TimedOut("silence in the middle" if begun else "no first token in time") from error
+        except (openai.OpenAIError, httpx2.HTTPError, httpx2.StreamError, aiohttp.ClientError) as error:
+            raise translate(error, self.model) from error
+
+    async def models(self) -> listing.Listing:
+        """The models that the provider says it has. Raises ``ProviderError``."""
+        headers = {name: value.format(key=self._client.api_key) for name, value in self._vendor.listing_headers}
+        try:
+            async with asyncio.timeout(self._timeouts.first_byte), AsyncExitStack() as stack:
+                stream = await self._client.get(
+                    self._vendor.listing,
+                    cast_to=object,
+                    options={"headers": headers},
+                    stream=True,
+                    stream_cls=openai.AsyncStream[object],
+                )
+                stack.push_async_callback(stream.close)
+                return listing.read(await stream.response.extensions["body"].read_all(listing.MAX_BYTES))
+        except TimeoutError as error:
+            raise errors.TimedOut("no list of models in time") from error
         except (openai.OpenAIError, httpx2.HTTPError, httpx2.StreamError, aiohttp.ClientError) as error:
             raise translate(error, self.model) from error
 

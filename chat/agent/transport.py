@@ -60,6 +60,13 @@ class Body(httpx2.AsyncByteStream):
         """What has arrived since, once there is something; empty at the end. Raises ``aiohttp.ClientError``."""
         return await self._answer.content.readany()
 
+    async def read_all(self, limit: int) -> bytes:
+        """The whole, or of a longer one the first ``limit`` bytes. Raises ``aiohttp.ClientError``."""
+        read = bytearray()
+        while len(read) < limit and (piece := await self.read()):
+            read += piece
+        return bytes(read[:limit])
+
     async def __aiter__(self) -> AsyncIterator[bytes]:
         left = MAX_ERROR_BYTES
         while left > 0 and (piece := await self.read()):

@@ -34,6 +34,9 @@ class Vendor:
     names_no_arguments: bool = False
     # Refuses earlier tool calls in a request that offers no tools.
     keeps_tools: bool = False
+    # How to have all of its models listed at once, and what its list wants besides the usual key.
+    listing: str = "/models"
+    listing_headers: tuple[tuple[str, str], ...] = ()
 
 
 NEWER_LENGTHS = ("max_completion_tokens", "max_tokens")
@@ -41,10 +44,16 @@ UNKNOWN = Vendor("")
 VENDORS = {
     "google-genai": Vendor(BASE_URLS["google-genai"], "gemini-2.5-flash", ("stream_options",), names_no_arguments=True),
     "openai": Vendor(BASE_URLS["openai"], options=("stream_options",), lengths=NEWER_LENGTHS),
-    "anthropic": Vendor(BASE_URLS["anthropic"], options=("stream_options",), keeps_tools=True),
+    "anthropic": Vendor(
+        BASE_URLS["anthropic"],
+        options=("stream_options",),
+        keeps_tools=True,
+        listing="/models?limit=1000",
+        listing_headers=(("x-api-key", "{key}"), ("anthropic-version", "2023-06-01")),
+    ),
     "mistralai": Vendor(BASE_URLS["mistralai"]),
     "groq": Vendor(BASE_URLS["groq"], options=("stream_options",), lengths=NEWER_LENGTHS),
-    "cohere": Vendor(BASE_URLS["cohere"], options=("stream_options",)),
+    "cohere": Vendor(BASE_URLS["cohere"], options=("stream_options",), listing="/models?page_size=1000"),
     "cerebras": Vendor(BASE_URLS["cerebras"], options=("stream_options",), lengths=NEWER_LENGTHS),
     "xai": Vendor(BASE_URLS["xai"], options=("stream_options",), lengths=NEWER_LENGTHS),
 }
