@@ -231,19 +231,19 @@ UNFOLD = {
     "STYLES": [lambda _request: static("operators/admin.css")],
     "SIDEBAR": {"show_search": True, "navigation": "operators.navigation.menu"},
     "COLORS": {
-        # Tailwind's blue.
+        # The chat page's green, which is the one of 600, lighter and darker.
         "primary": {
-            "50": "oklch(97% .014 254.604)",
-            "100": "oklch(93.2% .032 255.585)",
-            "200": "oklch(88.2% .059 254.128)",
-            "300": "oklch(80.9% .105 251.813)",
-            "400": "oklch(70.7% .165 254.624)",
-            "500": "oklch(62.3% .214 259.815)",
-            "600": "oklch(54.6% .245 262.881)",
-            "700": "oklch(48.8% .243 264.376)",
-            "800": "oklch(42.4% .199 265.638)",
-            "900": "oklch(37.9% .146 265.522)",
-            "950": "oklch(28.2% .091 267.935)",
+            "50": "oklch(97.5% .014 178)",
+            "100": "oklch(94% .03 178)",
+            "200": "oklch(88% .055 178)",
+            "300": "oklch(80% .085 178)",
+            "400": "oklch(70% .1 178)",
+            "500": "oklch(58% .095 178)",
+            "600": "oklch(47.5% .085 178)",
+            "700": "oklch(41% .073 178)",
+            "800": "oklch(35% .06 178)",
+            "900": "oklch(30% .05 178)",
+            "950": "oklch(21% .035 178)",
         },
     },
 }
