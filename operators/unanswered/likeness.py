@@ -28,7 +28,12 @@ def grouped(texts: Sequence[str], stop_words: Callable[[Iterable[str]], set[str]
 
 def _stems(words: Sequence[str], stopped: set[str]) -> frozenset[str]:
     """What a text is known by; all its words, where it has none but stop words."""
-    return frozenset(word[:_STEM] for word in words if word not in stopped) or frozenset(words)
+    return frozenset(_stem(word) for word in words if word not in stopped) or frozenset(words)
+
+
+def _stem(word: str) -> str:
+    # Numbers, and names that have some, do not bend.
+    return word[:_STEM] if word.isalpha() else word
 
 
 def _rarity(stems: Sequence[frozenset[str]]) -> dict[str, float]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -91,8 +91,14 @@ def _order(group: Group) -> tuple[int, float]:
     return -len(group.questions), -group.first.asked_at.timestamp()
 
 
+def _has_words(text: str) -> None:
+    if not any(sign.isalnum() for sign in text):
+        raise ValidationError(_("Write it in words."))
+
+
 class AnswerForm(forms.Form):
     question = forms.CharField(
+        validators=[_has_words],
         label=gettext_lazy("Question"),
         max_length=writes.MAX_TITLE,
         widget=UnfoldAdminTextInputWidget,
@@ -106,7 +112,10 @@ class AnswerForm(forms.Form):
         help_text=gettext_lazy("One a line. Who asks in these words finds the answer too."),
     )
     answer = forms.CharField(
-        label=gettext_lazy("Answer"), max_length=100_000, widget=UnfoldAdminTextareaWidget(attrs={"rows": 10})
+        validators=[_has_words],
+        label=gettext_lazy("Answer"),
+        max_length=100_000,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 10}),
     )
 
 
