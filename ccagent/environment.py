@@ -270,6 +270,13 @@ class Environment(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="`DEBUG`, `INFO`, `WARNING` or `ERROR`."
     )
+    log_format: Literal["text", "json"] = Field(
+        "text", description="`text`, or `json`: one object a line, with the request's id and the hash of the e-mail."
+    )
+    metrics_token: SecretStr = Field(
+        SecretStr(""),
+        description="Who sends it as a bearer token reads `/metrics`, for Prometheus. Unset: there is no such page.",
+    )
 
     _by_provider: dict[str, str] = PrivateAttr(default_factory=lambda: _fallback_variables(os.environ))
 
@@ -346,7 +353,7 @@ class Environment(BaseSettings):
             raise ValueError("it must be a name like Africa/Johannesburg") from None
         return value
 
-    @field_validator("provider_api_key", "embeddings_api_key")
+    @field_validator("provider_api_key", "embeddings_api_key", "metrics_token")
     @classmethod
     def _fits_a_header(cls, value: SecretStr) -> SecretStr:
         check_key(value.get_secret_value())

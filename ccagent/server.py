@@ -21,6 +21,7 @@ from daphne.server import globalLogBeginner, reactor, twisted_loop
 from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
 from twisted.internet.error import CannotListenError
 
+from ccagent.observability.logs import request_id
 from ccagent.server_http import Factory, Request, printable
 
 logger = logging.getLogger(__name__)
@@ -97,7 +98,10 @@ class Server(DaphneServer):
     def create_application(self, protocol: Any, scope: dict[str, Any]) -> asyncio.Queue[dict[str, Any]]:
         scope["asgi"] = {"version": "3.0"}
         scope["root_path"] = ""  # Daphne takes it from a header that anybody may send
-        scope["state"] = {"draining": self.stopping is not None}
+        scope["state"] = {"draining": self.stopping is not None, "request_id": ""}
+        if isinstance(protocol, Request):
+            scope["state"]["request_id"] = protocol.request_id
+            protocol.state = scope["state"]
         if self.proxies:
             scope["client"] = forwarded_client(scope["headers"], self.proxies) or scope["client"]
         queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
@@ -106,6 +110,7 @@ class Server(DaphneServer):
         return queue
 
     async def answer(self, protocol: Any, scope: dict[str, Any], receive: Callable[[], Any]) -> None:
+        request_id.set(scope["state"]["request_id"])
         send = protocol.send if isinstance(protocol, Request) else partial(self.handle_reply, protocol)
         try:
             await self.application(scope, receive, send)

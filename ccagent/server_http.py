@@ -20,13 +20,17 @@ from twisted.python.failure import Failure
 from twisted.web import http
 from twisted.web.http_headers import Headers
 
+from ccagent.observability import metrics
+from ccagent.observability.logs import request_id_of
+
 access_logger = logging.getLogger("ccagent.access")
 
 READ_SECONDS = 60.0  # for a request's head in all, and for each piece of its body
 BODY_SECONDS = 600.0  # for all of its body
 LINGER_SECONDS = 30.0
-MOST_UNSENT = 1024**2  # of an answer that is made while it is sent
 LINGER_BYTES = 2 * 1024**3
+MOST_UNSENT = 1024**2  # of an answer that is made while it is sent
+_ASKED_ALL_THE_TIME = {"/livez", "/readyz", "/metrics"}
 
 
 class Factory(HTTPFactory):
@@ -43,7 +47,7 @@ class Factory(HTTPFactory):
         return channel
 
     def log(self, request: "Request") -> None:
-        log_answer(request.method, request.uri, request.code, request.duration(), request.sentLength)
+        request.log_answer()
 
 
 class Channel(http.HTTPChannel):
@@ -122,6 +126,10 @@ class Channel(http.HTTPChannel):
         self.refused = True
         uri = getattr(self, "_path", b"-")
         headers, body = error_answer(uri, sentence)
+        # A head that did not arrive whole has named nothing yet.
+        given = self.requests[-1].requestHeaders.getRawHeaders(b"x-request-id") if self.requests else None
+        identity = request_id_of(given).encode()
+        headers.append((b"X-Request-ID", identity))
         lines = [b"HTTP/1.1 %d %b" % (status, status.phrase.encode()), *(b"%b: %b" % pair for pair in headers)]
         self.transport.write(b"\r\n".join(lines) + b"\r\n\r\n" + body)
         self.transport.loseWriteConnection()
@@ -129,7 +137,7 @@ class Channel(http.HTTPChannel):
         self.setRawMode()
         self.setTimeout(LINGER_SECONDS)
         seconds = time.monotonic() - self.requests[-1].arrival if self.requests else 0.0
-        log_answer(getattr(self, "_command", b"-"), uri, status, seconds, len(body))
+        log_answer(getattr(self, "_command", b"-"), uri, status, seconds, len(body), {"request_id": identity.decode()})
 
     def write_at_once(self, data: bytes) -> None:
         """Like `write`, for half the processor time: Twisted's goes around the event loop for every small piece."""
@@ -152,6 +160,8 @@ class Request(WebRequest):
 
     channel: Any = None
     received = 0
+    request_id = ""
+    state: dict[str, Any] | None = None  # what the application learns of the caller
 
     def __init__(self, channel: Channel, queued: object = False) -> None:
         # The application parses forms itself: Twisted's own parsing would double their memory.
@@ -176,6 +186,8 @@ class Request(WebRequest):
             # Frameworks read as many bytes as this header says, and none without it.
             self.requestHeaders.removeHeader(b"transfer-encoding")
             self.requestHeaders.setRawHeaders(b"content-length", [b"%d" % self.received])
+        self.request_id = request_id_of(self.requestHeaders.getRawHeaders(b"x-request-id"))
+        self.setHeader(b"X-Request-ID", self.request_id.encode())
         super().process()
         if self.transport is None:
             self.channel.factory.channels.discard(self.channel)  # it has become a websocket's
@@ -231,13 +243,20 @@ class Request(WebRequest):
             headers.append((b"Retry-After", b"5"))
         self._response_started = False
         self.responseHeaders = Headers()
+        self.setHeader(b"X-Request-ID", self.request_id.encode())
         self.handle_reply({"type": "http.response.start", "status": status, "headers": headers})
         self.handle_reply({"type": "http.response.body", "body": content})
 
     def connectionLost(self, reason: Failure) -> None:
         if self._response_started and not self.finished:
-            log_answer(self.method, self.uri, self.code, self.duration(), self.sentLength, ", cut short")
+            self.log_answer(cut_short=True)
         super().connectionLost(reason)
+
+    def log_answer(self, *, cut_short: bool = False) -> None:
+        about = {"request_id": self.request_id, "email": (self.state or {}).get("email")}
+        if cut_short:
+            about["cut_short"] = True
+        log_answer(self.method, self.uri, self.code, self.duration(), self.sentLength, about)
 
 
 def error_answer(uri: bytes, sentence: str) -> tuple[list[tuple[bytes, bytes]], bytes]:
@@ -260,7 +279,15 @@ def printable(uri: bytes) -> str:
     return quote(uri.split(b"?", 1)[0][:200], safe="/%:@!$&'()*+,;=~")
 
 
-def log_answer(method: bytes, uri: bytes, status: int, seconds: float, size: int, note: str = "") -> None:
-    milliseconds = seconds * 1000
-    path = printable(uri)
-    access_logger.info("%s %s %d %.0f ms %d bytes%s", method.decode(), path, status, milliseconds, size, note)
+def log_answer(method: bytes, uri: bytes, status: int, seconds: float, size: int, about: dict[str, Any]) -> None:
+    path, milliseconds, verb = printable(uri), seconds * 1000, method.decode()
+    metrics.request_answered(verb, path, status, seconds)
+    # Somebody asks for these every few seconds.
+    level = logging.DEBUG if path in _ASKED_ALL_THE_TIME else logging.INFO
+    if not access_logger.isEnabledFor(level):
+        return
+    fields = {"method": verb, "path": path, "status": status, "duration_ms": round(milliseconds), "bytes": size}
+    note = ", cut short" if "cut_short" in about else ""
+    known = {name: value for name, value in about.items() if value}
+    words = (verb, path, status, milliseconds, size, note)
+    access_logger.log(level, "%s %s %d %.0f ms %d bytes%s", *words, extra=fields | known)

@@ -164,7 +164,7 @@ CORS_URLS_REGEX = r"^/(api/|swagger\.json$)"
 CORS_ALLOWED_ORIGINS = [origin.strip() for origin in ENV.cors_allowed_origins.split(",") if origin.strip()]
 CORS_ALLOW_ALL_ORIGINS = not CORS_ALLOWED_ORIGINS
 CORS_ALLOW_HEADERS = ["content-type", "authorization", "x-cc-api-key", "x-cc-email"]
-CORS_EXPOSE_HEADERS = ["link", "retry-after"]
+CORS_EXPOSE_HEADERS = ["link", "retry-after", "x-request-id"]
 
 # --- What processes share: who watches an answer, how often somebody called -------------------------------------------
 _REDIS_URL = ENV.redis_url.get_secret_value()
@@ -252,8 +252,11 @@ UNFOLD = {
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "formatters": {
+        "text": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"},
+        "json": {"()": "ccagent.observability.logs.JsonFormatter"},
+    },
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": ENV.log_format}},
     "root": {"handlers": ["console"], "level": ENV.log_level},
     "loggers": {
         "django": {"handlers": [], "propagate": True},

@@ -5,6 +5,7 @@ from django.views.generic import RedirectView
 
 from ccagent.api import documentation
 from ccagent.api.views import not_found
+from ccagent.observability import views as observability
 from chatpage.views import front
 from operators.doctor.views import DoctorStream
 
@@ -13,6 +14,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/context/", include("context.urls")),
     path("api/doctor/stream", DoctorStream.as_view()),
     re_path(r"^api(?:/|$)", not_found),
+    *observability.urls,
     *documentation.urls(),
     path("admin/", admin.site.urls),
     path("favicon.ico", RedirectView.as_view(url=static("ccagent/favicon.svg"))),

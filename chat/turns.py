@@ -16,7 +16,9 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError
 
 from ccagent.database import in_database
-from chat import gaps, live, storage, summaries, takeover
+from ccagent.observability import metrics
+from ccagent.observability.logs import request_id
+from chat import gaps, live, storage, summaries, takeover, telemetry
 from chat.agent import attempts, configuration
 from chat.agent.errors import DATABASE_AWAY, RESTARTING, Fault, ProviderError, Stopped, TimedOut, Unavailable
 from chat.agent.events import AgentEvent, Asked, Finished, ModelCall, TextDelta, ToolResult, Usage
@@ -56,7 +58,7 @@ class Turn:
         self.model_calls: list[ModelCall] = []
         self.calls: list[storage.MadeCall] = []
         self.calls_stored = 0
-        self.work = _in_background(_answer_in_time(self))
+        self.work = _in_background(_answer_in_time(self), request_id.get())
         self._stopped = False
         self._started = time.monotonic()
 
@@ -82,6 +84,7 @@ _running: dict[Turn, asyncio.Task[None]] = {}
 _tasks: dict[str, asyncio.Task[None]] = {}
 _shown: set[asyncio.Task[None]] = set()
 _draining = False
+metrics.gauge("ccagent_running_turns", "Answers in the making.", lambda: len(_running))
 
 
 async def start(
@@ -100,7 +103,7 @@ async def start(
     if not opened.is_new:
         return _begun(opened.answer)
     turn = Turn(opened, blocks, prepared)
-    _running[turn] = _in_background(_run(turn))
+    _running[turn] = _in_background(_run(turn), request_id.get())
     if _draining:  # it began while the question was being stored
         turn.work.cancel()
     if "keep" not in _tasks or _tasks["keep"].done():
@@ -205,9 +208,11 @@ async def start_over(email: str) -> bool:
     return True
 
 
-def _in_background(work: Any) -> asyncio.Task[None]:
+def _in_background(work: Any, request: str = "") -> asyncio.Task[None]:
     """A task in a context of its own: the request's would tie it to threads that end with the response."""
-    return asyncio.get_running_loop().create_task(work, context=contextvars.Context())
+    context = contextvars.Context()
+    context.run(request_id.set, request)
+    return asyncio.get_running_loop().create_task(work, context=context)
 
 
 async def _run(turn: Turn) -> None:
@@ -286,6 +291,7 @@ def _take(turn: Turn, event: AgentEvent) -> None:
             turn.outcome.setdefault("first_token_ms", turn.milliseconds())
             turn.answer.add(event.text)
         case Asked():
+            metrics.provider_failed(turn.outcome.get("provider", ""), event.kind)
             turn.outcome |= {"provider": event.provider, "model": event.model, "error": event.failures}
         case ToolResult():
             turn.calls.append(storage.MadeCall(len(turn.calls), len(turn.answer.text), event))
@@ -315,6 +321,7 @@ async def _close(turn: Turn, error: ProviderError | None) -> None:
         error = error or Unavailable("the end could not be stored", sentence=DATABASE_AWAY, retry_after=5)
     turn.answer.end(error)
     del _running[turn]
+    telemetry.ended(turn.outcome, turn.model_calls, error)
     await live.publish(turn.message.conversation_id, turn.message.pk, turn.outcome["status"], text)
 
 

@@ -164,6 +164,13 @@ def test_what_needs_no_database_is_answered_as_always(
 
 
 @pytest.mark.usefixtures("outage")
+def test_the_process_is_alive_but_not_ready(person: httpx2.Client) -> None:
+    assert call(person, "GET", "/livez").status_code == 200
+    answer = call(person, "GET", "/readyz")
+    assert (answer.status_code, answer.json()) == (503, {"ready": False, "database": "cannot be reached"})
+
+
+@pytest.mark.usefixtures("outage")
 @pytest.mark.parametrize(("method", "path"), CALLS)
 def test_a_wrong_key_is_401_all_the_same(connected: Server, method: str, path: str) -> None:
     with connected.client(key="wrong") as stranger:

@@ -92,6 +92,8 @@ MALFORMED = {
     "TIME_ZONE": ["Nowhere", "../etc", "UTC+2"],
     "DRAIN_SECONDS": ["0", "-1"],
     "LOG_LEVEL": ["LOUD", "10"],
+    "LOG_FORMAT": ["xml"],
+    "METRICS_TOKEN": ["two words", "ключ"],
 }
 # Django would take these for any host.
 MALFORMED["RETENTION_DAYS"] = ["0", "-1", "long", "1.5", "36501"]

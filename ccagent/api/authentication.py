@@ -12,6 +12,7 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
 from ccagent.api.errors import ApiError
+from ccagent.observability.logs import hashed
 
 KEY_HEADER = "X-CC-API-KEY"
 EMAIL_HEADER = "X-CC-EMAIL"
@@ -84,4 +85,8 @@ class PlatformAuthentication(BaseAuthentication):
     """``identify`` for DRF views: ``request.user`` is the ``Caller``."""
 
     def authenticate(self, request: Request) -> tuple[Caller, None]:
-        return identify(request._request), None
+        caller = identify(request._request)
+        if caller.email and settings.ENV.log_format == "json":
+            state = request._request.scope["state"]  # type: ignore[attr-defined]
+            state["email"] = hashed(caller.email, settings.SECRET_KEY)
+        return caller, None

@@ -8,7 +8,7 @@ from django.core.exceptions import RequestAborted
 from django.core.handlers.asgi import ASGIHandler, ASGIRequest
 
 from ccagent.api.errors import error_response
-from ccagent.api.middleware import is_api
+from ccagent.api.middleware import takes_short_way
 
 
 class Handler(ASGIHandler):
@@ -19,7 +19,7 @@ class Handler(ASGIHandler):
     """
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] == "http" and is_api(scope["path"]):
+        if scope["type"] == "http" and takes_short_way(scope["path"]):
             await self._answer_api(scope, receive, send)
         else:
             await super().__call__(scope, receive, send)

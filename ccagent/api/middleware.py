@@ -14,8 +14,15 @@ from ccagent.database import in_view_thread
 _WRONG_HOST = "The agent does not answer to this host name: set APP_URL to its public address."
 
 
+PROBES = frozenset({"/livez", "/readyz", "/metrics"})
+
+
 def is_api(path: str) -> bool:
     return path == "/api" or path.startswith("/api/")
+
+
+def takes_short_way(path: str) -> bool:
+    return is_api(path) or path in PROBES
 
 
 class ApiMiddleware:
@@ -33,10 +40,11 @@ class ApiMiddleware:
         markcoroutinefunction(self)
 
     async def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        if not is_api(request.path_info):
+        if not takes_short_way(request.path_info):
             return await self.get_response(request)
         try:
-            request.get_host()
+            if request.path_info not in PROBES:  # called by the machine's address, not by the agent's name
+                request.get_host()
             response = await _answer(request)
         except DisallowedHost:
             response = error_response(400, _WRONG_HOST)

@@ -27,11 +27,12 @@ async def run(models: Sequence[Provider], request: ModelRequest, seconds: float)
     ahead = [(model, request) for model in models]
     deadline = time.monotonic() + seconds
     failures: list[str] = []
+    kind = ""
     while True:
         model, prompt = ahead.pop(0)
         share = (deadline - time.monotonic()) / (len(ahead) + 1)
         words = _Words()
-        yield Asked(model.name, model.model, "\n".join(failures))
+        yield Asked(model.name, model.model, "\n".join(failures), kind)
         try:
             async with aclosing(loop.run(model, dataclasses.replace(prompt, first_byte_seconds=share))) as events:
                 async for event in events:
@@ -54,6 +55,7 @@ async def run(models: Sequence[Provider], request: ModelRequest, seconds: float)
                 error.detail = "\n".join([*failures, error.detail])
                 raise
             logger.warning("%s (%s) gave no answer: %s", model.name, model.model, type(error).__name__)
+            kind = error.kind
             failures.append(f"{model.name} ({model.model}): {error.sentence} {error.detail}")
 
 

@@ -6,11 +6,15 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Asked:
-    """A model is asked from the start: what earlier ones did counts no more, ``failures`` says what became of them."""
+    """A model is asked from the start: what earlier ones did counts no more, ``failures`` says what became of them.
+
+    ``kind`` is that of the ``ProviderError`` of the one before.
+    """
 
     provider: str
     model: str
     failures: str = ""
+    kind: str = ""
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from django.db import connections
 
 from ccagent import bootstrap
 from ccagent.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError, server_at
+from ccagent.observability import metrics
 from context.embeddings import filling
 from operators.data import retention
 
@@ -49,6 +50,8 @@ class Command(BaseCommand):
         from chat.agent import configuration
 
         configuration.load(settings.ENV)
+        if settings.ENV.metrics_token.get_secret_value():
+            metrics.start()
 
         def ready() -> None:
             self._announce(operator)
@@ -76,15 +79,18 @@ class Command(BaseCommand):
 
     def _announce(self, operator: bootstrap.Operator) -> None:
         address = settings.ENV.app_url or f"http://localhost:{settings.ENV.port}"
-        self.stdout.write(f"{settings.APP_NAME} is ready.")
+        lines = [f"{settings.APP_NAME} is ready."]
         if settings.CHAT_PAGE:
-            self.stdout.write(f"  Chat   {address}/")
-        self.stdout.write(f"  API    {address}/api/chat/message")
-        self.stdout.write(f"  Admin  {address}/admin/")
-        self.stdout.write(f"  Operator: {operator.name}")
+            lines.append(f"  Chat   {address}/")
+        lines += [f"  API    {address}/api/chat/message", f"  Admin  {address}/admin/", f"  Operator: {operator.name}"]
         if operator.password:
-            self.stdout.write(f"  Password, shown this once: {operator.password}")
-        self.stdout.flush()
+            lines.append(f"  Password, shown this once: {operator.password}")
+        if settings.ENV.log_format == "json":
+            # Every line is an object then; a warning, because whatever the level is the password must be seen.
+            logger.warning("%s", "\n".join(lines))
+        else:
+            self.stdout.write("\n".join(lines))
+            self.stdout.flush()
 
 
 async def _keep_running(embedded: EmbeddedPostgres) -> None:
