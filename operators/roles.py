@@ -1,7 +1,7 @@
 """Viewer, operator, owner: what each role may do, as groups of Django's permissions.
 
-A permission belongs to the first role that has it, and to those above. What is in no role's list is for nobody but a
-superuser; `tests/test_roles.py` wants a decision on each.
+A permission belongs to the first role that has it, and to those above. Each permission is decided upon here:
+`tests/test_roles.py` sees to that.
 """
 
 from typing import Any
@@ -42,6 +42,8 @@ _ADDED: dict[str, list[str]] = {
         "chat.add_prompt",
         "chat.delete_fact",
         "chat.delete_conversation",
+        "chat.delete_message",
+        "chat.delete_summary",
         "chat.view_toolserver",
         "chat.add_toolserver",
         "chat.change_toolserver",
@@ -66,6 +68,50 @@ PERMISSIONS: dict[str, list[str]] = {
     OWNER: _ADDED[VIEWER] + _ADDED[OPERATOR] + _ADDED[OWNER],
 }
 """All of what each role may do."""
+
+
+NOBODY = [
+    # What happened is not made up, and not touched up.
+    "chat.add_conversation",
+    "chat.change_conversation",
+    "chat.add_message",
+    "chat.change_message",
+    "chat.add_summary",
+    "chat.change_summary",
+    "chat.add_toolcall",
+    "chat.change_toolcall",
+    "chat.delete_toolcall",
+    "chat.add_attachment",
+    "chat.change_attachment",
+    "chat.delete_attachment",
+    "chat.add_fact",
+    "chat.change_fact",
+    # A version of the prompt is published, and stays; a draft is its writer's own.
+    "chat.change_prompt",
+    "chat.delete_prompt",
+    "chat.add_promptdraft",
+    "chat.change_promptdraft",
+    "chat.delete_promptdraft",
+    "chat.view_promptdraft",
+    # A server says which tools it has.
+    "chat.add_servertool",
+    "chat.delete_servertool",
+    # Made from documents.
+    "context.add_chunk",
+    "context.change_chunk",
+    "context.delete_chunk",
+    "context.add_source",
+    "context.change_source",
+    "context.delete_source",
+    "context.add_embeddingindex",
+    "context.change_embeddingindex",
+    "context.delete_embeddingindex",
+    # What a role may do is written here.
+    "auth.add_group",
+    "auth.change_group",
+    "auth.delete_group",
+]
+"""What no role may do, a superuser no more than the pages let them."""
 
 
 @receiver(post_migrate)
