@@ -4,18 +4,19 @@ from collections.abc import Iterable
 
 import pytest
 
+from context.ingest import ingest
 from operators.unanswered import reads
 from operators.unanswered.likeness import grouped
 
 STOPS = {"how", "do", "i", "get", "a", "an", "my", "can", "the", "is", "what", "for", "you", "to", "are", "your", "of"}
 
 
-def stop_words(words: Iterable[str]) -> set[str]:
-    return STOPS & set(words)
+def stems(words: Iterable[str]) -> dict[str, str]:
+    return {word: "" if word in STOPS else word for word in words}
 
 
 def groups(*texts: str) -> list[set[str]]:
-    return [{texts[place] for place in places} for places in grouped(texts, stop_words)]
+    return [{texts[place] for place in places} for places in grouped(texts, stems)]
 
 
 @pytest.mark.parametrize(
@@ -51,19 +52,21 @@ def test_what_has_only_words_of_everywhere_is_still_known_by_them() -> None:
 
 
 def test_nothing_is_no_group() -> None:
-    assert grouped([], stop_words) == []
+    assert grouped([], stems) == []
 
 
 def test_texts_without_words_stand_alone() -> None:
-    assert grouped(["", "?!"], stop_words) == [[0], [1]]
+    assert grouped(["", "?!"], stems) == [[0], [1]]
 
 
 def test_each_of_the_most_at_once_is_in_one_group() -> None:
     texts = [f"word{number % 900} other{number % 800} third{number % 7}" for number in range(reads.MAX_QUESTIONS)]
-    found = [place for group in grouped(texts, stop_words) for place in group]
+    found = [place for group in grouped(texts, stems) for place in group]
     assert sorted(found) == list(range(reads.MAX_QUESTIONS))
 
 
 @pytest.mark.django_db
-def test_english_and_the_documents_languages_have_words_of_everywhere() -> None:
-    assert reads.stop_words(["the", "refund", "der"]) == {"the"}
+def test_words_have_the_stems_of_english_and_of_the_documents_languages() -> None:
+    assert reads.stems(["the", "shipping", "der"]) == {"the": "", "shipping": "ship", "der": "der"}
+    ingest("Die Katze sitzt auf dem Dach und wartet, bis es regnet.", title="Katze")
+    assert reads.stems(["der", "Katzen"]) == {"der": "", "Katzen": "katz"}

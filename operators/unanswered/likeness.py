@@ -2,38 +2,33 @@
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from context.words import searchable
 
 _ALIKE = 0.5
 """Least cosine between a question and the first of a group. Found by trying: half of the weight is in common words."""
 _STEM = 6
-"""Beginnings of words stand for their stems: "refund" and "refunds" are one, in any language that bends its endings."""
+"""So many letters of a stem count, for languages that nobody took the stem of: most bend their words at the end."""
 _COMMON = 200
 """Words that so many groups have say little; they are not looked up, which bounds the work."""
 
 
-def grouped(texts: Sequence[str], stop_words: Callable[[Iterable[str]], set[str]]) -> list[list[int]]:
+def grouped(texts: Sequence[str], stems_of: Callable[[Iterable[str]], Mapping[str, str]]) -> list[list[int]]:
     """The places of the texts, those of like ones together; a text is compared with the first of each group.
 
-    ``stop_words`` is asked once, which of all words are some.
+    ``stems_of`` is asked once, for the stems of all words; an empty one is that of a word that says nothing.
     """
     words = [searchable(text).split() for text in texts]
-    stopped = stop_words({word for each in words for word in each}) if words else set()
-    stems = [_stems(each, stopped) for each in words]
-    rarity = _rarity(stems)
-    return _groups([{stem: rarity[stem] for stem in each} for each in stems])
+    stems = stems_of({word for each in words for word in each}) if words else {}
+    known = [frozenset(_short(stems[word]) for word in each if stems[word]) or frozenset(each) for each in words]
+    rarity = _rarity(known)
+    return _groups([{stem: rarity[stem] for stem in each} for each in known])
 
 
-def _stems(words: Sequence[str], stopped: set[str]) -> frozenset[str]:
-    """What a text is known by; all its words, where it has none but stop words."""
-    return frozenset(_stem(word) for word in words if word not in stopped) or frozenset(words)
-
-
-def _stem(word: str) -> str:
+def _short(stem: str) -> str:
     # Numbers, and names that have some, do not bend.
-    return word[:_STEM] if word.isalpha() else word
+    return stem[:_STEM] if stem.isalpha() else stem
 
 
 def _rarity(stems: Sequence[frozenset[str]]) -> dict[str, float]:

@@ -68,16 +68,18 @@ def open_questions(answers: Sequence[int] | None = None) -> list[OpenQuestion]:
         return [OpenQuestion(*row) for row in cursor.fetchall()]
 
 
-_STOP_WORDS = """
-SELECT word FROM unnest(%s::text[]) word
-WHERE EXISTS (
-    SELECT FROM pg_ts_config WHERE pg_ts_config_is_visible(oid) AND to_tsvector(oid, word) = ''
+_STEMS = """
+SELECT word, (
+    SELECT coalesce((tsvector_to_array(to_tsvector(oid, word)))[1], '') AS stem FROM pg_ts_config
+    WHERE pg_ts_config_is_visible(oid)
         AND (cfgname = 'english' OR cfgname IN (SELECT language FROM context_languagecount))
-)"""
+    ORDER BY length(coalesce((tsvector_to_array(to_tsvector(oid, word)))[1], '')) LIMIT 1
+)
+FROM unnest(%s::text[]) word"""
 
 
-def stop_words(words: Iterable[str]) -> set[str]:
-    """Those words that English, or a language of the documents, has everywhere."""
+def stems(words: Iterable[str]) -> dict[str, str]:
+    """Each word's shortest stem in English and the documents' languages; empty for what one of them has everywhere."""
     with connection.cursor() as cursor:
-        cursor.execute(_STOP_WORDS, [list(words)])
-        return {word for (word,) in cursor.fetchall()}
+        cursor.execute(_STEMS, [list(words)])
+        return dict(cursor.fetchall())

@@ -75,7 +75,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     reason = request.GET.get("reason", "")
     found = reads.open_questions()
     questions = [question for question in found if not reason or reason in (question.gap, _flag_of(question))]
-    places = grouped([question.text for question in questions], reads.stop_words)
+    places = grouped([question.text for question in questions], reads.stems)
     groups = sorted((Group([questions[place] for place in each]) for each in places), key=_order)
     page = Paginator(groups, _GROUPS_A_PAGE).get_page(request.GET.get("page"))
     choices = [("", _("all"))] + [(str(kind), str(words)) for kind, words in _REASONS.items()]
