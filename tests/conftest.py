@@ -39,6 +39,7 @@ django.setup()
 
 # Fixtures; they import what needs the settings.
 from tests.browser import browser, page, watch  # noqa: F401
+from tests.chat_page import chat_server, visitor  # noqa: F401
 from tests.internet import authority, fetcher, network, open_site, secure_site, site, sites  # noqa: F401
 
 ROOT = Path(__file__).resolve().parent.parent

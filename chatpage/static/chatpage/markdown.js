@@ -7,9 +7,35 @@ import { Lexer } from "./vendor/marked.js";
 const LINK = /^(https?:|mailto:)/i;
 const PICTURE = /^data:image\/(png|jpeg|gif|webp);base64,/i;
 
+// A paragraph that is longer may hold bold and links, but to look for them takes the square of its length.
+const LONGEST = 10_000;
+// And what is nested deeper is read in the square of its depth.
+const DEEPEST = 30;
+
+class BlockLexer extends Lexer {
+  #depth = 0;
+
+  blockTokens(source, tokens = [], ...rest) {
+    if (this.#depth > DEEPEST) {
+      tokens.push({ type: "text", raw: source, text: source });
+      return tokens;
+    }
+    this.#depth += 1;
+    super.blockTokens(source, tokens, ...rest);
+    this.#depth -= 1;
+    return tokens;
+  }
+
+  inlineTokens(source, tokens = []) {
+    if (source.length <= LONGEST) return super.inlineTokens(source, tokens);
+    tokens.push({ type: "text", raw: source, text: source });
+    return tokens;
+  }
+}
+
 /** The blocks of a text. `links` holds definitions met earlier, and takes those met now. */
 export function blocks(text, links = {}) {
-  const lexer = new Lexer({ gfm: true });
+  const lexer = new BlockLexer({ gfm: true });
   lexer.tokens.links = links;
   return lexer.lex(text);
 }
