@@ -388,6 +388,29 @@ class Environment(BaseSettings):
         return value
 
 
+@dataclass(frozen=True)
+class OpenTelemetry:
+    """What the standard variables ask for; an empty ``exporter`` is no tracing."""
+
+    exporter: str
+    is_named: bool
+    shows_content: bool
+
+
+def opentelemetry() -> OpenTelemetry:
+    """Whether OpenTelemetry is wanted; how, its own packages read themselves."""
+
+    def said(name: str) -> str:
+        return os.environ.get(f"OTEL_{name}", "").strip().lower()
+
+    addressed = said("EXPORTER_OTLP_ENDPOINT") or said("EXPORTER_OTLP_TRACES_ENDPOINT")
+    exporter = said("TRACES_EXPORTER") or ("otlp" if addressed else "")
+    is_off = exporter == "none" or said("SDK_DISABLED") == "true"
+    content = said("INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT")
+    is_named = bool(said("SERVICE_NAME")) or "service.name=" in said("RESOURCE_ATTRIBUTES")
+    return OpenTelemetry("" if is_off else exporter, is_named, content in ("true", "span_only", "span_and_event"))
+
+
 def check_key(value: str) -> None:
     if not re.fullmatch(r"[!-~]*", value):
         raise ValueError("it holds a blank or a character that is not ASCII")

@@ -31,6 +31,7 @@ from chat.money import prices
 from chat.preparation import Prepared, meant, prepare
 from chat.relay import Relay
 from chat.takeover import Place
+from chat.tracing import traced
 from chat.waiting import PausedAnswer, room
 from context import embeddings
 
@@ -274,8 +275,9 @@ async def _answer(turn: Turn) -> None:
     turn.message.passages = prepared.passages
     request = prepared.request
     models = configuration.current(settings.ENV, prepared.model)
+    run = attempts.run(models, request, settings.ENV.provider_first_byte_seconds)
     try:
-        async with aclosing(attempts.run(models, request, settings.ENV.provider_first_byte_seconds)) as events:
+        async with aclosing(traced(run, request, turn.message.conversation_id)) as events:
             async for event in events:
                 _take(turn, event)
     except BaseException:

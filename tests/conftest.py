@@ -17,7 +17,7 @@ from urllib.parse import quote, urlsplit
 # Before anything reads the settings. Each worker of a parallel run has a folder, and so a Postgres, of its own.
 _STORAGE = tempfile.TemporaryDirectory(prefix="ccagent-tests-")
 for _name in [
-    name for name in os.environ if name.startswith(("PROVIDER_", "FALLBACK_", "EMBEDDINGS", "ADMIN_", "APP_"))
+    name for name in os.environ if name.startswith(("PROVIDER_", "FALLBACK_", "EMBEDDINGS", "ADMIN_", "APP_", "OTEL_"))
 ]:
     del os.environ[_name]
 os.environ |= {"PERSISTENT_STORAGE_DIR": _STORAGE.name, "INTERNAL_API_KEY": "test-key", "DEV_MODE": "false"}

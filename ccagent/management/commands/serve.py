@@ -9,7 +9,7 @@ from django.db import connections
 
 from ccagent import bootstrap
 from ccagent.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError, server_at
-from ccagent.observability import metrics
+from ccagent.observability import metrics, tracing
 from context.embeddings import filling
 from operators.data import retention
 
@@ -52,6 +52,7 @@ class Command(BaseCommand):
         configuration.load(settings.ENV)
         if settings.ENV.metrics_token.get_secret_value():
             metrics.start()
+        tracing.start()
 
         def ready() -> None:
             self._announce(operator)
@@ -76,6 +77,8 @@ class Command(BaseCommand):
             )
         except server.ServerError as problem:
             raise CommandError(str(problem)) from problem
+        finally:
+            tracing.end()
 
     def _announce(self, operator: bootstrap.Operator) -> None:
         address = settings.ENV.app_url or f"http://localhost:{settings.ENV.port}"
