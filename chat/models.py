@@ -9,6 +9,9 @@ from django.core.validators import MaxValueValidator, MinValueValidator, RegexVa
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils.text import format_lazy
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from ccagent.environment import MAX_PASSAGES
 from chat.content import Block, Image, Text, deserialise
@@ -22,12 +25,14 @@ class Conversation(models.Model):
     an e-mail has a conversation for each call. No API shows those two.
     """
 
-    email = models.CharField("e-mail", max_length=254, blank=True, db_index=True, help_text="Empty: an anonymous call.")
+    email = models.CharField(
+        _("e-mail"), max_length=254, blank=True, db_index=True, help_text=_("Empty: an anonymous call.")
+    )
     created_at = models.DateTimeField(auto_now_add=True, db_default=Now())
     last_activity_at = models.DateTimeField(auto_now_add=True, db_default=Now(), db_index=True)
     last_sequence = models.PositiveIntegerField(default=0, db_default=0, editable=False)
     archived_at = models.DateTimeField(
-        null=True, blank=True, editable=False, help_text="When the person started over. Empty: the current one."
+        null=True, blank=True, editable=False, help_text=_("When the person started over. Empty: the current one.")
     )
     summarising_since = models.DateTimeField(null=True, blank=True, editable=False)
 
@@ -42,7 +47,7 @@ class Conversation(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.email or f"anonymous call {self.pk}"
+        return self.email or gettext("anonymous call {}").format(self.pk)
 
     @property
     def is_current(self) -> bool:
@@ -55,36 +60,36 @@ class Person(models.Model):
     Triggers keep the rows (migration 0010), whatever writes messages. A row stays when its messages are deleted.
     """
 
-    email = models.CharField("e-mail", max_length=254, unique=True)
-    created_at = models.DateTimeField("first activity", db_default=Now())
-    last_activity_at = models.DateTimeField("last activity", db_default=Now(), db_index=True)
-    messages = models.PositiveIntegerField(default=0, db_default=0, help_text="Questions and answers.")
+    email = models.CharField(_("e-mail"), max_length=254, unique=True)
+    created_at = models.DateTimeField(_("first activity"), db_default=Now())
+    last_activity_at = models.DateTimeField(_("last activity"), db_default=Now(), db_index=True)
+    messages = models.PositiveIntegerField(default=0, db_default=0, help_text=_("Questions and answers."))
     prompt_tokens = models.PositiveBigIntegerField(default=0, db_default=0)
     completion_tokens = models.PositiveBigIntegerField(default=0, db_default=0)
     cost = models.DecimalField(
-        "cost (USD)",
+        _("cost (USD)"),
         max_digits=MAX_DIGITS,
         decimal_places=DECIMAL_PLACES,
         default=0,
         db_default=0,
-        help_text="Of answers with a known price.",
+        help_text=_("Of answers with a known price."),
     )
     paused_at = models.DateTimeField(
         null=True,
         blank=True,
-        help_text="Since when an operator answers instead of the agent. Empty: the agent answers.",
+        help_text=_("Since when an operator answers instead of the agent. Empty: the agent answers."),
     )
     paused_by = models.CharField(
         max_length=150,
         blank=True,
         default="",
         db_default="",
-        help_text="User name of the operator who paused the agent.",
+        help_text=_("User name of the operator who paused the agent."),
     )
 
     class Meta:
         ordering = ["-last_activity_at", "-pk"]
-        verbose_name_plural = "people"
+        verbose_name_plural = _("people")
         default_permissions = ["view"]
         permissions = [("take_over", "Can answer somebody instead of the agent")]
 
@@ -100,42 +105,47 @@ class PromptContent(models.Model):
     """What an operator writes and chooses; what is left empty is as the environment says."""
 
     system = models.TextField(
-        "system prompt",
+        _("system prompt"),
         max_length=100_000,
-        help_text="Filled in for each question: {{ agent_name }}, {{ today }}, {{ user_email }}.",
+        help_text=_("Filled in for each question: {{ agent_name }}, {{ today }}, {{ user_email }}."),
     )
     model = models.CharField(
         max_length=200,
         blank=True,
         default="",
         db_default="",
-        validators=[RegexValidator(r"^\S+$", "A model's name has no blanks.")],
-        help_text="Of the provider in PROVIDER_NAME. Empty: PROVIDER_MODEL.",
+        validators=[RegexValidator(r"^\S+$", _("A model's name has no blanks."))],
+        help_text=_("Of the provider in PROVIDER_NAME. Empty: PROVIDER_MODEL."),
     )
     temperature = models.FloatField(
         null=True,
         blank=True,
         validators=[MinValueValidator(0), MaxValueValidator(2)],
-        help_text="From 0 (sober) to 2 (wild); a model that takes none goes without. Empty: PROVIDER_TEMPERATURE.",
+        help_text=_("From 0 (sober) to 2 (wild); a model that takes none goes without. Empty: PROVIDER_TEMPERATURE."),
     )
     max_tokens = models.PositiveIntegerField(
-        "maximum tokens",
+        _("maximum tokens"),
         null=True,
         blank=True,
         validators=[MinValueValidator(1)],
-        help_text="Longest answer of one model call; some models count their reasoning in. Empty: PROVIDER_MAX_TOKENS.",
+        help_text=_(
+            "Longest answer of one model call; some models count their reasoning in. Empty: PROVIDER_MAX_TOKENS."
+        ),
     )
     retrieval = models.BooleanField(
         null=True,
         blank=True,
-        help_text="Whether the agent looks into its documents: for each question, and by the tool search_context.",
+        help_text=_("Whether the agent looks into its documents: for each question, and by the tool search_context."),
     )
     passages = models.PositiveSmallIntegerField(
-        "number of passages",
+        _("number of passages"),
         null=True,
         blank=True,
         validators=[MinValueValidator(1), MaxValueValidator(MAX_PASSAGES)],
-        help_text=f"Most passages of documents that a question brings along, up to {MAX_PASSAGES}. Empty: PASSAGES.",
+        help_text=format_lazy(
+            _("Most passages of documents that a question brings along, up to {most}. Empty: PASSAGES."),
+            most=MAX_PASSAGES,
+        ),
     )
 
     class Meta:
@@ -150,13 +160,13 @@ class PromptContent(models.Model):
 class Prompt(PromptContent):
     """A published version of how the agent is told to behave; the newest is in force, none is ever changed."""
 
-    created_at = models.DateTimeField("published at", auto_now_add=True)
+    created_at = models.DateTimeField(_("published at"), auto_now_add=True)
     published_by = models.CharField(
         max_length=150,
         blank=True,
         default="",
         db_default="",
-        help_text="The operator's user name then. Empty: made by the agent.",
+        help_text=_("The operator's user name then. Empty: made by the agent."),
     )
     restored = models.ForeignKey(
         "self",
@@ -164,15 +174,15 @@ class Prompt(PromptContent):
         null=True,
         blank=True,
         related_name="+",
-        help_text="The earlier version that this one went back to.",
+        help_text=_("The earlier version that this one went back to."),
     )
 
     class Meta:
         ordering = ["-pk"]
-        verbose_name = "prompt version"
+        verbose_name = _("prompt version")
 
     def __str__(self) -> str:
-        return f"Version {self.pk}"
+        return gettext("Version {}").format(self.pk)
 
 
 class PromptDraft(PromptContent):
@@ -183,7 +193,7 @@ class PromptDraft(PromptContent):
     saved_at = models.DateTimeField(auto_now=True)
 
     def __str__(self) -> str:
-        return f"Draft from {str(self.begun_from).lower()}"
+        return gettext("Draft from {}").format(str(self.begun_from).lower())
 
 
 UNANSWERED = (~Q(gap="") | Q(flagged_at__isnull=False)) & Q(settled_at=None)
@@ -199,15 +209,15 @@ class Message(models.Model):
     """
 
     class Role(models.TextChoices):
-        USER = "user"
-        ASSISTANT = "assistant"
+        USER = "user", _("User")
+        ASSISTANT = "assistant", _("Assistant")
 
     class Status(models.TextChoices):
-        STREAMING = "streaming"
-        COMPLETE = "complete"
-        STOPPED = "stopped"
-        INTERRUPTED = "interrupted"
-        FAILED = "failed"
+        STREAMING = "streaming", _("Streaming")
+        COMPLETE = "complete", _("Complete")
+        STOPPED = "stopped", _("Stopped")
+        INTERRUPTED = "interrupted", _("Interrupted")
+        FAILED = "failed", _("Failed")
 
     class Gap(models.TextChoices):
         NOTHING_FOUND = "nothing", "nothing fitting was found"
@@ -215,12 +225,12 @@ class Message(models.Model):
         FAILED = "failed", "the answer failed"
 
     conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="messages")
-    sequence = models.PositiveIntegerField(help_text="Place in the conversation, from 1, in the order of arrival.")
+    sequence = models.PositiveIntegerField(help_text=_("Place in the conversation, from 1, in the order of arrival."))
     role = models.CharField(max_length=10, choices=Role)
     status = models.CharField(max_length=12, choices=Status, default=Status.COMPLETE, db_default=Status.COMPLETE)
     text = models.TextField(blank=True, default="", db_default="")
     blocks = models.JSONField(null=True, blank=True)
-    date = models.DateTimeField(help_text="The sender's clock.")
+    date = models.DateTimeField(help_text=_("The sender's clock."))
     created_at = models.DateTimeField(auto_now_add=True, db_default=Now())
     heartbeat_at = models.DateTimeField(null=True, editable=False)
     stop_requested = models.BooleanField(default=False, db_default=False, editable=False)
@@ -235,46 +245,49 @@ class Message(models.Model):
     prompt_tokens = models.PositiveIntegerField(null=True, blank=True)
     completion_tokens = models.PositiveIntegerField(null=True, blank=True)
     tokens_estimated = models.BooleanField(
-        default=False, db_default=False, help_text="The provider counted no tokens, or not all."
+        default=False, db_default=False, help_text=_("The provider counted no tokens, or not all.")
     )
-    first_token_ms = models.PositiveIntegerField("time to first token (ms)", null=True, blank=True)
-    total_ms = models.PositiveIntegerField("time to the end (ms)", null=True, blank=True)
+    first_token_ms = models.PositiveIntegerField(_("time to first token (ms)"), null=True, blank=True)
+    total_ms = models.PositiveIntegerField(_("time to the end (ms)"), null=True, blank=True)
     passages = models.JSONField(
-        default=list, db_default=[], blank=True, help_text="The context passages this answer was given."
+        default=list, db_default=[], blank=True, help_text=_("The context passages this answer was given.")
     )
     cost = models.DecimalField(
-        "cost (USD)",
+        _("cost (USD)"),
         max_digits=MAX_DIGITS,
         decimal_places=DECIMAL_PLACES,
         null=True,
         blank=True,
-        help_text="Of the model calls, at the prices of that day. Empty: a price is not known.",
+        help_text=_("Of the model calls, at the prices of that day. Empty: a price is not known."),
     )
     error = models.TextField(
-        blank=True, default="", db_default="", help_text="What went wrong, in the provider's own words; operators only."
+        blank=True,
+        default="",
+        db_default="",
+        help_text=_("What went wrong, in the provider's own words; operators only."),
     )
     error_kind = models.CharField(
-        "kind of error",
+        _("kind of error"),
         max_length=20,
         blank=True,
         default="",
         db_default="",
-        help_text="Why the answer failed or broke off, in a word.",
+        help_text=_("Why the answer failed or broke off, in a word."),
     )
     author = models.CharField(
         max_length=150,
         blank=True,
         default="",
         db_default="",
-        help_text="User name of the operator who wrote this answer. Empty: the agent did.",
+        help_text=_("User name of the operator who wrote this answer. Empty: the agent did."),
     )
     coverage = models.FloatField(
         null=True,
         blank=True,
-        help_text="Best coverage of what was found, 0 to 1. Empty: documents were not looked into.",
+        help_text=_("Best coverage of what was found, 0 to 1. Empty: documents were not looked into."),
     )
     similarity = models.FloatField(
-        null=True, blank=True, help_text="Best similarity of meaning of what was found. Empty: not compared."
+        null=True, blank=True, help_text=_("Best similarity of meaning of what was found. Empty: not compared.")
     )
     gap = models.CharField(
         max_length=12,
@@ -282,11 +295,11 @@ class Message(models.Model):
         blank=True,
         default="",
         db_default="",
-        help_text="Why this answer may not have helped.",
+        help_text=_("Why this answer may not have helped."),
     )
-    flagged_at = models.DateTimeField(null=True, blank=True, help_text="When an operator said that it did not help.")
+    flagged_at = models.DateTimeField(null=True, blank=True, help_text=_("When an operator said that it did not help."))
     settled_at = models.DateTimeField(
-        null=True, blank=True, help_text="When an operator was done with the question, as one that was not answered."
+        null=True, blank=True, help_text=_("When an operator was done with the question, as one that was not answered.")
     )
 
     class Meta:
@@ -334,7 +347,7 @@ class MessageWords(models.Model):
     message = models.OneToOneField(
         Message, models.DO_NOTHING, primary_key=True, db_constraint=False, related_name="words"
     )
-    words = SearchVectorField(help_text="Its words as written, and their English and German stems.")
+    words = SearchVectorField(help_text=_("Its words as written, and their English and German stems."))
 
     class Meta:
         default_permissions = ()
@@ -348,9 +361,9 @@ class Attachment(models.Model):
     """An image of a message, apart from its row so that reading a conversation does not read its images."""
 
     message = models.ForeignKey(Message, on_delete=models.CASCADE, related_name="attachments")
-    position = models.PositiveSmallIntegerField(help_text="Index of its block in the message.")
+    position = models.PositiveSmallIntegerField(help_text=_("Index of its block in the message."))
     name = models.CharField(max_length=1000, blank=True)
-    base64 = models.TextField(help_text="The very string that came, plain or as a data URL.")
+    base64 = models.TextField(help_text=_("The very string that came, plain or as a data URL."))
 
     class Meta:
         ordering = ["message", "position"]
@@ -359,7 +372,7 @@ class Attachment(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.name or f"image {self.pk}"
+        return self.name or gettext("image {}").format(self.pk)
 
 
 class ToolCall(models.Model):
@@ -370,18 +383,21 @@ class ToolCall(models.Model):
 
     message = models.ForeignKey(Message, on_delete=models.CASCADE, related_name="tool_calls")
     position = models.PositiveIntegerField(null=True, editable=False)
-    step = models.PositiveSmallIntegerField(default=1, db_default=1, help_text="The model call that asked for it.")
+    step = models.PositiveSmallIntegerField(default=1, db_default=1, help_text=_("The model call that asked for it."))
     text_offset = models.PositiveIntegerField(
-        default=0, db_default=0, editable=False, help_text="Characters of the answer before it."
+        default=0, db_default=0, editable=False, help_text=_("Characters of the answer before it.")
     )
     call_id = models.CharField(max_length=200)
     name = models.CharField(max_length=200)
-    arguments = models.TextField(help_text="JSON, as the model wrote it.")
+    arguments = models.TextField(help_text=_("JSON, as the model wrote it."))
     result = models.TextField(blank=True)
     failed = models.BooleanField(default=False)
-    duration_ms = models.PositiveIntegerField("time (ms)", default=0)
+    duration_ms = models.PositiveIntegerField(_("time (ms)"), default=0)
     error = models.TextField(
-        blank=True, default="", db_default="", help_text="What went wrong, in the program's own words; operators only."
+        blank=True,
+        default="",
+        db_default="",
+        help_text=_("What went wrong, in the program's own words; operators only."),
     )
     created_at = models.DateTimeField(auto_now_add=True, db_default=Now())
 
@@ -397,32 +413,32 @@ class Summary(models.Model):
     """What was said up to a message, in the model's words; the newest of a conversation holds the older ones."""
 
     conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="summaries")
-    through = models.PositiveIntegerField(help_text="Sequence of the last message that it covers.")
+    through = models.PositiveIntegerField(help_text=_("Sequence of the last message that it covers."))
     text = models.TextField()
     provider = models.CharField(max_length=100, blank=True)
     model = models.CharField(max_length=200, blank=True)
     prompt_tokens = models.PositiveIntegerField(default=0)
     completion_tokens = models.PositiveIntegerField(default=0)
-    tokens_estimated = models.BooleanField(default=False, help_text="The provider counted no tokens.")
+    tokens_estimated = models.BooleanField(default=False, help_text=_("The provider counted no tokens."))
     cost = models.DecimalField(
-        "cost (USD)",
+        _("cost (USD)"),
         max_digits=MAX_DIGITS,
         decimal_places=DECIMAL_PLACES,
         null=True,
         blank=True,
-        help_text="At the prices of that day. Empty: the price is not known.",
+        help_text=_("At the prices of that day. Empty: the price is not known."),
     )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         ordering = ["conversation", "-through"]
-        verbose_name_plural = "summaries"
+        verbose_name_plural = _("summaries")
         constraints = [
             models.UniqueConstraint(fields=["conversation", "through"], name="one_summary_through_a_message"),
         ]
 
     def __str__(self) -> str:
-        return f"Summary through message {self.through}"
+        return gettext("Summary through message {}").format(self.through)
 
 
 MAX_FACT_CHARS = 200
@@ -431,13 +447,13 @@ MAX_FACT_CHARS = 200
 class Fact(models.Model):
     """Something short that the model was to remember of a person; it outlives conversations."""
 
-    email = models.CharField("e-mail", max_length=254)
+    email = models.CharField(_("e-mail"), max_length=254)
     text = models.CharField(max_length=MAX_FACT_CHARS)
     created_at = models.DateTimeField(auto_now_add=True, db_default=Now())
 
     class Meta:
         ordering = ["email", "pk"]
-        verbose_name = "remembered fact"
+        verbose_name = _("remembered fact")
         constraints = [
             models.UniqueConstraint(fields=["email", "text"], name="a_fact_once_per_person"),
         ]

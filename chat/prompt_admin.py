@@ -16,6 +16,8 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from ccagent.admin_base import ModelAdmin
 from ccagent.audit import Action
@@ -24,7 +26,7 @@ from chat.agent.prompt import PLACEHOLDERS, fill_in, unknown_placeholders
 from chat.difference import difference
 from chat.models import Prompt, PromptContent, PromptDraft
 
-_LABELS = {field.name: str(field.verbose_name) for field in PromptContent._meta.local_fields}
+_LABELS = {field.name: field.verbose_name for field in PromptContent._meta.local_fields}
 _CHOICES = [name for name in _LABELS if name != "system"]
 
 
@@ -63,25 +65,27 @@ class PromptAdmin(ModelAdmin[Prompt]):
     def in_force(self, prompt: Prompt) -> bool:
         return bool(getattr(prompt, "is_in_force", False))
 
-    @admin.display(description="went back to", ordering="restored")
+    @admin.display(description=_("went back to"), ordering="restored")
     def went_back_to(self, prompt: Prompt) -> str:
-        return f"Version {prompt.restored_id}" if prompt.restored_id else "-"
+        return gettext("Version {}").format(prompt.restored_id) if prompt.restored_id else "-"
 
-    @admin.display(description="system prompt")
+    @admin.display(description=_("system prompt"))
     def beginning(self, prompt: Prompt) -> str:
         return Truncator(prompt.system).chars(100)
 
     def answers(self, prompt: Prompt) -> SafeString:
         address = reverse("admin:chat_message_changelist")
-        return format_html('<a href="{}?prompt__id__exact={}">Answers given under it</a>', address, prompt.pk)
+        return format_html(
+            '<a href="{}?prompt__id__exact={}">{}</a>', address, prompt.pk, gettext("Answers given under it")
+        )
 
     def choices(self, prompt: Prompt) -> SafeString:
         return _rendered("choices", rows=[(label, "", value, False) for label, value in _shown(prompt)])
 
-    @admin.display(description="changed from the version before")
+    @admin.display(description=_("changed from the version before"))
     def change(self, prompt: Prompt) -> SafeString | str:
         before = Prompt.objects.filter(pk__lt=prompt.pk).first()
-        return _rendered("difference", **_comparison(before, prompt)) if before else "It is the first one."
+        return _rendered("difference", **_comparison(before, prompt)) if before else gettext("It is the first one.")
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:  # noqa: ARG002
         draft = prompts.draft_of(self._publisher(request).pk)
@@ -104,7 +108,7 @@ class PromptAdmin(ModelAdmin[Prompt]):
             return redirect("admin:chat_prompt_changelist")
         if request.method == "POST":
             return self._decide(request, lambda seen: prompts.publish(draft, seen))
-        return self._compared(request, draft, "What your draft changes", draft=draft)
+        return self._compared(request, draft, gettext("What your draft changes"), draft=draft)
 
     def go_back(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Shows what an earlier version would change; a POST puts it in force again."""
@@ -112,7 +116,7 @@ class PromptAdmin(ModelAdmin[Prompt]):
         earlier = get_object_or_404(Prompt, pk=pk)
         if request.method == "POST":
             return self._decide(request, lambda seen: prompts.go_back(earlier, seen, by))
-        return self._compared(request, earlier, f"Go back to {str(earlier).lower()}")
+        return self._compared(request, earlier, gettext("Go back to {}").format(str(earlier).lower()))
 
     def _decide(self, request: HttpRequest, decide: Any) -> HttpResponse:
         version = request.POST.get("version", "")
@@ -123,7 +127,7 @@ class PromptAdmin(ModelAdmin[Prompt]):
             messages.error(request, str(outdated))
             return redirect(request.path)
         self.log_addition(request, published, "Published.")
-        messages.success(request, f"{published} is in force: the next answer is given under it.")
+        messages.success(request, gettext("{} is in force: the next answer is given under it.").format(published))
         return redirect("admin:chat_prompt_change", published.pk)
 
     def _compared(self, request: HttpRequest, new: PromptContent, title: str, **more: Any) -> HttpResponse:
@@ -156,9 +160,9 @@ class DraftForm(forms.ModelForm[PromptDraft]):
         super().__init__(*args, **kwargs)
         for name in _CHOICES:
             self.fields[name].widget.attrs["placeholder"] = _from_environment(name)
-        otherwise = f"As RETRIEVAL says ({_from_environment('retrieval')})"
+        otherwise = gettext("As RETRIEVAL says ({})").format(_from_environment("retrieval"))
         select = forms.NullBooleanSelect()
-        select.choices = [("unknown", otherwise), ("true", "On"), ("false", "Off")]
+        select.choices = [("unknown", otherwise), ("true", _("On")), ("false", _("Off"))]
         self.fields["retrieval"].widget = select
 
     def clean_system(self) -> str:
@@ -199,7 +203,9 @@ class PromptDraftAdmin(ModelAdmin[PromptDraft]):
 
 def _comparison(before: Prompt, after: PromptContent) -> dict[str, Any]:
     """What the templates show of two versions' difference."""
-    rows = [(label, old, new, old != new) for (label, old), (_, new) in zip(_shown(before), _shown(after), strict=True)]
+    rows = [
+        (label, old, new, old != new) for (label, old), (_label, new) in zip(_shown(before), _shown(after), strict=True)
+    ]
     return {
         "before": before,
         "rows": rows,
@@ -210,13 +216,13 @@ def _comparison(before: Prompt, after: PromptContent) -> dict[str, Any]:
 
 def _shown(content: PromptContent) -> list[tuple[str, str]]:
     """Labels and values of what a version chooses besides its words."""
-    return [(_LABELS[name], _value(content, name)) for name in _CHOICES]
+    return [(str(_LABELS[name]), _value(content, name)) for name in _CHOICES]
 
 
 def _value(content: PromptContent, name: str) -> str:
     value = getattr(content, name)
     if value in (None, ""):
-        return f"as the environment says: {_from_environment(name)}"
+        return gettext("as the environment says: {}").format(_from_environment(name))
     return _word(value)
 
 
@@ -224,23 +230,24 @@ def _from_environment(name: str) -> str:
     env = settings.ENV
     match name:
         case "model":
-            return env.provider_model or "the provider's default"
+            return env.provider_model or gettext("the provider's default")
         case "retrieval" | "passages":
             return _word(getattr(env, name))
         case _:
             value = getattr(env, f"provider_{name}")
-            return "not sent" if value is None else _word(value)
+            return gettext("not sent") if value is None else _word(value)
 
 
 def _word(value: Any) -> str:
-    return {True: "on", False: "off"}[value] if isinstance(value, bool) else str(value)
+    return {True: gettext("on"), False: gettext("off")}[value] if isinstance(value, bool) else str(value)
 
 
 def _unknown(content: PromptContent) -> str:
     """A sentence about placeholders that are none."""
     unknown = ", ".join(unknown_placeholders(content.system))
     known = ", ".join(f"{{{{ {name} }}}}" for name in PLACEHOLDERS)
-    return f"The model gets {unknown} as it stands: what is filled in is {known}." if unknown else ""
+    told = gettext("The model gets {} as it stands: what is filled in is {}.").format(unknown, known)
+    return told if unknown else ""
 
 
 def _preview(system: str, email: str) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 from django.core.files.uploadedfile import UploadedFile
+from django.utils.translation import gettext_lazy as _
 
 from context.inputs import Content, from_upload, from_web
 
@@ -29,26 +30,28 @@ class AddForm(forms.Form):
     text = forms.CharField(required=False, widget=forms.Textarea(attrs={"rows": 10, "cols": 100}))
     url = forms.CharField(
         required=False,
-        label="Web address",
+        label=_("Web address"),
         widget=forms.TextInput(attrs={"size": 100}),
-        help_text="A page or document that anybody can read, like https://example.com/page.",
+        help_text=_("A page or document that anybody can read, like https://example.com/page."),
     )
     uploads = FilesField(
-        label="Files",
+        label=_("Files"),
         required=False,
         allow_empty_file=True,
         max_length=255,
-        help_text="Texts, PDF, Word, PowerPoint, Excel, HTML, CSV, JSON, notebooks, source code; 10 MB together. "
-        "A file replaces an earlier one of the same name.",
+        help_text=_(
+            "Texts, PDF, Word, PowerPoint, Excel, HTML, CSV, JSON, notebooks, source code; 10 MB together. "
+            "A file replaces an earlier one of the same name."
+        ),
     )
     title = forms.CharField(
-        required=False, max_length=500, help_text="For one document. Empty: the title that is found in it."
+        required=False, max_length=500, help_text=_("For one document. Empty: the title that is found in it.")
     )
 
     def clean(self) -> dict[str, Any]:
         given = [way for way in _WAYS if self.cleaned_data.get(way)]
         if len(given) != 1 and not self.errors:
-            raise forms.ValidationError("Give one of these: a text, a web address, or files.")
+            raise forms.ValidationError(_("Give one of these: a text, a web address, or files."))
         if self.cleaned_data.get("title") and len(self.cleaned_data.get("uploads", [])) > 1:
             self.add_error("title", "One title does not fit several files: leave it empty.")
         return self.cleaned_data

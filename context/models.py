@@ -2,6 +2,7 @@
 
 from django.contrib.postgres.search import SearchVectorField
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from context.embeddings.models import EmbeddingIndex as EmbeddingIndex
 
@@ -10,22 +11,22 @@ class Document(models.Model):
     """One text, with where it came from."""
 
     class Status(models.TextChoices):
-        READY = "ready"
-        FAILED = "failed"
+        READY = "ready", _("Ready")
+        FAILED = "failed", _("Failed")
 
     title = models.CharField(max_length=500)
     source = models.CharField(
-        max_length=2000, blank=True, help_text="First address or file it came from; empty: posted."
+        max_length=2000, blank=True, help_text=_("First address or file it came from; empty: posted.")
     )
-    posted = models.BooleanField(default=False, help_text="Posted as a text: it stays when its addresses change.")
+    posted = models.BooleanField(default=False, help_text=_("Posted as a text: it stays when its addresses change."))
     status = models.CharField(max_length=10, choices=Status, default=Status.READY)
-    enabled = models.BooleanField(default=True, help_text="Whether search may find it.")
-    language = models.CharField(max_length=63, default="simple", help_text="Postgres' text search configuration.")
+    enabled = models.BooleanField(default=True, help_text=_("Whether search may find it."))
+    language = models.CharField(max_length=63, default="simple", help_text=_("Postgres' text search configuration."))
     text = models.TextField()
-    fingerprint = models.CharField(max_length=64, unique=True, editable=False, help_text="SHA-256 of the text.")
-    added_by = models.CharField(max_length=254, blank=True, help_text="E-mail of the caller; empty: nobody named.")
+    fingerprint = models.CharField(max_length=64, unique=True, editable=False, help_text=_("SHA-256 of the text."))
+    added_by = models.CharField(max_length=254, blank=True, help_text=_("E-mail of the caller; empty: nobody named."))
     created_at = models.DateTimeField(auto_now_add=True)
-    updated_at = models.DateTimeField(auto_now=True, help_text="When its text last changed.")
+    updated_at = models.DateTimeField(auto_now=True, help_text=_("When its text last changed."))
 
     class Meta:
         ordering = ["-pk"]
@@ -38,12 +39,12 @@ class Source(models.Model):
     """An address that holds a document's text; several may hold the same."""
 
     document = models.ForeignKey(Document, on_delete=models.CASCADE, related_name="sources")
-    address = models.CharField(max_length=2000, unique=True, help_text="URL, path of a file, or another name.")
+    address = models.CharField(max_length=2000, unique=True, help_text=_("URL, path of a file, or another name."))
     etag = models.CharField(max_length=1000, blank=True)
     last_modified = models.CharField(max_length=100, blank=True)
-    content_hash = models.CharField(max_length=64, blank=True, help_text="SHA-256 of the bytes as they were read.")
-    found_in = models.CharField(max_length=2000, blank=True, help_text="The sitemap that first named it.")
-    checked_at = models.DateTimeField(help_text="When the address was last read.")
+    content_hash = models.CharField(max_length=64, blank=True, help_text=_("SHA-256 of the bytes as they were read."))
+    found_in = models.CharField(max_length=2000, blank=True, help_text=_("The sitemap that first named it."))
+    checked_at = models.DateTimeField(help_text=_("When the address was last read."))
 
     class Meta:
         ordering = ["address"]
@@ -56,13 +57,13 @@ class Chunk(models.Model):
     """A passage of a document, as search finds it and a prompt quotes it."""
 
     document = models.ForeignKey(Document, on_delete=models.CASCADE, related_name="chunks")
-    position = models.PositiveIntegerField(help_text="Place in the document, from 0.")
-    heading = models.TextField(blank=True, help_text="The headings it stands under, like Guide > Install.")
-    start = models.PositiveIntegerField(default=0, help_text="Its first character's place in the document's text.")
+    position = models.PositiveIntegerField(help_text=_("Place in the document, from 0."))
+    heading = models.TextField(blank=True, help_text=_("The headings it stands under, like Guide > Install."))
+    start = models.PositiveIntegerField(default=0, help_text=_("Its first character's place in the document's text."))
     text = models.TextField()
-    searchable = models.BooleanField(default=True, help_text="Whether its document is enabled and ready.")
-    language = models.CharField(max_length=63, default="simple", help_text="What its lexemes were made with.")
-    lexemes = SearchVectorField(help_text="What search finds it by.")
+    searchable = models.BooleanField(default=True, help_text=_("Whether its document is enabled and ready."))
+    language = models.CharField(max_length=63, default="simple", help_text=_("What its lexemes were made with."))
+    lexemes = SearchVectorField(help_text=_("What search finds it by."))
 
     class Meta:
         ordering = ["document", "position"]
@@ -81,10 +82,10 @@ class Posting(models.Model):
     """How often a lexeme stands in a searchable chunk; one row for each pair."""
 
     pk = models.CompositePrimaryKey("lexeme", "chunk")
-    lexeme = models.BigIntegerField(help_text="Its hash: numbers are compared faster, and the index is smaller.")
+    lexeme = models.BigIntegerField(help_text=_("Its hash: numbers are compared faster, and the index is smaller."))
     chunk = models.IntegerField()
     frequency = models.SmallIntegerField()
-    length = models.SmallIntegerField(help_text="Of the chunk, in words that were indexed.")
+    length = models.SmallIntegerField(help_text=_("Of the chunk, in words that were indexed."))
 
     def __str__(self) -> str:
         return f"{self.lexeme} in {self.chunk}"

@@ -34,7 +34,9 @@ class AuditEntry(models.Model):
 class ForgottenPerson(models.Model):
     """A proof that somebody was forgotten, without who it was: found by their e-mail, which cannot be read from it."""
 
-    digest = models.CharField(max_length=64, db_index=True, editable=False, help_text="Of the e-mail, with a secret.")
+    digest = models.CharField(
+        max_length=64, db_index=True, editable=False, help_text=_("Of the e-mail, with a secret.")
+    )
     masked = models.CharField(_("person"), max_length=100)
     at = models.DateTimeField(_("when"), auto_now_add=True, db_default=Now())
     by = models.CharField(_("by whom"), max_length=150)
@@ -58,19 +60,19 @@ class Day(models.Model):
     """The numbers of a day that is over, which hold nobody's words or name; they stay when what was said is deleted."""
 
     day = models.DateField()
-    zone = models.CharField(max_length=64, help_text="The TIME_ZONE whose day it is.")
+    zone = models.CharField(max_length=64, help_text=_("The TIME_ZONE whose day it is."))
     questions = models.PositiveIntegerField()
     answers = models.PositiveIntegerField()
-    people = models.PositiveIntegerField(help_text="Who asked something, each once.")
+    people = models.PositiveIntegerField(help_text=_("Who asked something, each once."))
     prompt_tokens = models.PositiveBigIntegerField()
     completion_tokens = models.PositiveBigIntegerField()
-    cost = models.DecimalField("cost (USD)", max_digits=MAX_DIGITS, decimal_places=DECIMAL_PLACES)
-    median_ms = models.FloatField(null=True, help_text="Time to first token.")
+    cost = models.DecimalField(_("cost (USD)"), max_digits=MAX_DIGITS, decimal_places=DECIMAL_PLACES)
+    median_ms = models.FloatField(null=True, help_text=_("Time to first token."))
     p95_ms = models.FloatField(null=True)
-    waits = models.JSONField(help_text="How many answers began after how long, in steps of 5 %.")
-    errors = models.JSONField(help_text="How many answers failed, by kind of error.")
-    documents = models.JSONField(help_text="How many answers were given a document, by its key; the most used.")
-    unpriced = models.JSONField(help_text="How many answers have no known price, by model.")
+    waits = models.JSONField(help_text=_("How many answers began after how long, in steps of 5 %."))
+    errors = models.JSONField(help_text=_("How many answers failed, by kind of error."))
+    documents = models.JSONField(help_text=_("How many answers were given a document, by its key; the most used."))
+    unpriced = models.JSONField(help_text=_("How many answers have no known price, by model."))
 
     class Meta:
         ordering = ["-day"]

@@ -9,6 +9,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.text import Truncator
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from ccagent.admin_base import ModelAdmin, TabularInline
 from ccagent.environment import check_key
@@ -21,12 +23,12 @@ class ToolServerForm(forms.ModelForm[ToolServer]):
     """The secret goes in and never comes out again."""
 
     new_secret = forms.CharField(
-        label="Secret",
+        label=_("Secret"),
         required=False,
         strip=True,
         max_length=8000,
         widget=forms.PasswordInput(attrs={"autocomplete": "off"}, render_value=False),
-        help_text="The header's value, such as Bearer abc; stored encrypted and not shown again. Empty: it stays.",
+        help_text=_("The header's value, such as Bearer abc; stored encrypted and not shown again. Empty: it stays."),
     )
 
     class Meta:
@@ -36,7 +38,7 @@ class ToolServerForm(forms.ModelForm[ToolServer]):
     def clean_header_name(self) -> str:
         name = str(self.cleaned_data["header_name"])
         if (name and not name.replace("-", "").isalnum()) or not name.isascii():
-            raise forms.ValidationError("A header's name is made of letters, digits and -.")
+            raise forms.ValidationError(_("A header's name is made of letters, digits and -."))
         return name
 
     def clean_new_secret(self) -> str:
@@ -45,7 +47,7 @@ class ToolServerForm(forms.ModelForm[ToolServer]):
             # A scheme and a value, such as Bearer abc, are parted by a blank.
             check_key(secret.replace(" ", ""))
         except ValueError:
-            raise forms.ValidationError("It holds a character that no header may hold.") from None
+            raise forms.ValidationError(_("It holds a character that no header may hold.")) from None
         return secret
 
     def save(self, commit: bool = True) -> ToolServer:
@@ -63,12 +65,12 @@ class ServerToolInline(TabularInline[ServerTool, ToolServer]):
     can_delete = False
     # The name stands in a column of its own.
     hide_title = True
-    verbose_name_plural = "tools: tick those that the model may use"
+    verbose_name_plural = _("tools: tick those that the model may use")
 
     def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002
         return False
 
-    @admin.display(description="what it is for, in the server's words")
+    @admin.display(description=_("what it is for, in the server's words"))
     def about(self, tool: ServerTool) -> str:
         return Truncator(tool.description).chars(300)
 
@@ -86,17 +88,17 @@ class ToolServerAdmin(ModelAdmin[ToolServer]):
         ticked = Count("tools", filter=Q(tools__enabled=True))
         return super().get_queryset(request).annotate(ticked=ticked, known=Count("tools"))
 
-    @admin.display(description="tools offered")
+    @admin.display(description=_("tools offered"))
     def offered(self, server: ToolServer) -> str:
-        return f"{getattr(server, 'ticked', 0)} of {getattr(server, 'known', 0)}"
+        return gettext("{} of {}").format(getattr(server, "ticked", 0), getattr(server, "known", 0))
 
-    @admin.display(description="state")
+    @admin.display(description=_("state"))
     def state(self, server: ToolServer) -> str:
         if server.down_until and server.down_until > timezone.now():
-            return f"Its tools are away for a minute: {server.problem}."
+            return gettext("Its tools are away for a minute: {}.").format(server.problem)
         if server.problem:
-            return f"The last try failed: {server.problem}."
-        return "Its tools were listed." if server.listed_at else "Not tested yet."
+            return gettext("The last try failed: {}.").format(server.problem)
+        return gettext("Its tools were listed.") if server.listed_at else gettext("Not tested yet.")
 
     def get_readonly_fields(self, request: HttpRequest, obj: ToolServer | None = None) -> list[str]:  # noqa: ARG002
         # The name is part of those that the model knows.
@@ -124,7 +126,7 @@ class ToolServerAdmin(ModelAdmin[ToolServer]):
         try:
             self.message_user(request, _told(list_tools(server)), messages.SUCCESS)
         except ServerDown as down:
-            self.message_user(request, f"The server cannot be used: {down}.", messages.ERROR)
+            self.message_user(request, gettext("The server cannot be used: {}.").format(down), messages.ERROR)
         return HttpResponseRedirect(_page(pk))
 
 
@@ -133,8 +135,12 @@ def _page(pk: int) -> str:
 
 
 def _told(listed: Listed) -> str:
-    parts = [f"It answers and has {len(listed.names)} tools"]
-    for word, names in (("new", listed.new), ("changed", listed.changed), ("gone", listed.gone)):
+    parts = [gettext("It answers and has {} tools").format(len(listed.names))]
+    for word, names in (
+        (gettext("new"), listed.new),
+        (gettext("changed"), listed.changed),
+        (gettext("gone"), listed.gone),
+    ):
         if names and len(names) < len(listed.names) + len(listed.gone):
             parts.append(f"{word}: {', '.join(names[:10])}{' …' if len(names) > 10 else ''}")
-    return f"{'; '.join(parts)}. Tick those that the model may use, and save."
+    return gettext("{}. Tick those that the model may use, and save.").format("; ".join(parts))

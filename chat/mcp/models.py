@@ -4,6 +4,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 from ccagent.secret_text import decrypted, encrypted
 from context.web_url import MAX_CHARS, WebURL
@@ -19,26 +20,28 @@ class ToolServer(models.Model):
         max_length=20,
         unique=True,
         validators=[
-            RegexValidator(r"^[a-z][a-z0-9]*(_[a-z0-9]+)*\Z", "Use small letters, digits and _, such as wiki.")
+            RegexValidator(r"^[a-z][a-z0-9]*(_[a-z0-9]+)*\Z", _("Use small letters, digits and _, such as wiki."))
         ],
-        help_text="Begins the names of its tools: search becomes wiki__search.",
+        help_text=_("Begins the names of its tools: search becomes wiki__search."),
     )
     url = models.CharField(
-        "URL", max_length=MAX_CHARS, help_text="Its streamable HTTP endpoint, such as https://wiki.example.com/mcp."
+        _("URL"),
+        max_length=MAX_CHARS,
+        help_text=_("Its streamable HTTP endpoint, such as https://wiki.example.com/mcp."),
     )
     header_name = models.CharField(
-        "secret header", max_length=100, blank=True, help_text="Such as Authorization; empty where it wants none."
+        _("secret header"), max_length=100, blank=True, help_text=_("Such as Authorization; empty where it wants none.")
     )
     secret = models.TextField(blank=True, default="", editable=False)
     allow_private = models.BooleanField(
-        "allow a private address",
+        _("allow a private address"),
         default=False,
-        help_text="Connect also where its address is not public, such as localhost or 10.0.0.5.",
+        help_text=_("Connect also where its address is not public, such as localhost or 10.0.0.5."),
     )
-    enabled = models.BooleanField(default=True, help_text="Its ticked tools are offered to the model.")
-    listed_at = models.DateTimeField("tools listed at", null=True, editable=False)
+    enabled = models.BooleanField(default=True, help_text=_("Its ticked tools are offered to the model."))
+    listed_at = models.DateTimeField(_("tools listed at"), null=True, editable=False)
     problem = models.TextField(blank=True, default="", editable=False)
-    down_until = models.DateTimeField("its tools are away until", null=True, editable=False)
+    down_until = models.DateTimeField(_("its tools are away until"), null=True, editable=False)
     changed_at = models.DateTimeField(auto_now=True, db_default=Now())
 
     class Meta:
@@ -69,11 +72,11 @@ class ServerTool(models.Model):
 
     server = models.ForeignKey(ToolServer, on_delete=models.CASCADE, related_name="tools")
     remote_name = models.CharField(max_length=200)
-    name = models.CharField(max_length=64, help_text="As the model knows it.")
+    name = models.CharField(max_length=64, help_text=_("As the model knows it."))
     description = models.TextField(blank=True)
     definition = models.JSONField(null=True, editable=False)
     problem = models.CharField(max_length=200, blank=True, default="")
-    enabled = models.BooleanField("offered", default=False)
+    enabled = models.BooleanField(_("offered"), default=False)
 
     class Meta:
         ordering = ["server", "name"]
