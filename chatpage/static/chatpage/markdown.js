@@ -44,8 +44,8 @@ export function blocks(text, links = {}) {
 export function block(token) {
   switch (token.type) {
     case "heading":
-      // The page itself has two levels above those of an answer.
-      return [make(`h${Math.min(token.depth + 2, 6)}`, {}, ...inline(token.tokens))];
+      // The page itself has two levels above those of an answer, whose first is mostly its second.
+      return [make(`h${Math.min(Math.max(token.depth + 1, 3), 6)}`, {}, ...inline(token.tokens))];
     case "paragraph":
       return [make("p", {}, ...inline(token.tokens))];
     case "text":

@@ -124,7 +124,9 @@ export class Answer {
 
 function sourceList(sources) {
   const label = sources.length === 1 ? "1 source" : `${sources.length} sources`;
-  return make("details", { class: "sources" }, make("summary", {}, label), make("ol", {}, ...sources.map(source)));
+  const list = make("details", { class: "sources" }, make("summary", {}, label), make("ol", {}, ...sources.map(source)));
+  list.addEventListener("toggle", () => list.scrollIntoView({ block: "nearest" }));
+  return list;
 }
 
 function source({ title, source }) {
