@@ -130,6 +130,11 @@ schema(
             "description": "The next piece of the answer; empty where the event says another thing.",
         },
         sources=_SOURCES,
+        paused={
+            "type": "boolean",
+            "enum": [True],
+            "description": "What comes is an operator's, and may take its time.",
+        },
         success={"type": "boolean", "enum": [False]},
         error={"type": "string", "description": "Why the answer broke off, as a sentence."},
     ),
