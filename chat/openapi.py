@@ -123,6 +123,7 @@ schema(
     "StreamEvent",
     **record(
         "sources",
+        "paused",
         "success",
         "error",
         chunk={
