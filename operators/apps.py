@@ -10,6 +10,9 @@ class OperatorsConfig(AppConfig):
     def ready(self) -> None:
         from operators import roles  # noqa: F401  (registers itself)
         from operators.audit import storing  # noqa: F401  (registers itself)
+        from operators.translatable import make_names_translatable
+
+        make_names_translatable()
 
 
 class AdminConfig(django_admin.AdminConfig):

@@ -8,6 +8,7 @@ from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, User
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
+from unfold.widgets import UnfoldAdminCheckboxSelectMultiple
 
 from ccagent.admin_base import ModelAdmin, ReadOnly
 
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 else:
     _UserAdmin = DjangoUserAdmin
 
+ABOUT_ROLES = _(
+    "A viewer sees numbers and documents, but no conversations. An operator also reads conversations, takes over and "
+    "writes documents. An owner may do everything: prompts, tools, the team, exports and deletions."
+)
 _ACCOUNT = (None, {"fields": ("username", "password")})
 _PERSON = (_("Person"), {"fields": ("first_name", "last_name", "email")})
 _ROLE = (_("Role"), {"fields": ("groups", "is_active")})
@@ -41,6 +46,7 @@ class TeamAdmin(_UserAdmin, ModelAdmin[User]):
     list_display = ["username", "email", "roles", "is_active", "last_login"]
     list_filter = ["groups", "is_active"]
     readonly_fields = ["last_login", "date_joined"]
+    filter_horizontal = ()
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).prefetch_related("groups")
@@ -52,9 +58,19 @@ class TeamAdmin(_UserAdmin, ModelAdmin[User]):
 
     def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
         if obj is None:
-            return super().get_fieldsets(request, obj)
+            return [(None, {"fields": ("username", "email", "password1", "password2", "groups")})]
         more = [_MORE] if request.user.is_superuser else []
         return [_ACCOUNT, _PERSON, _ROLE, *more, _DATES]
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "groups":
+            kwargs["widget"] = UnfoldAdminCheckboxSelectMultiple()
+        field = super().formfield_for_manytomany(db_field, request, **kwargs)
+        if field is not None and db_field.name == "groups":
+            field.label, field.help_text = _("Roles"), ABOUT_ROLES
+            # Without the link to a page for another one: there are three.
+            field.widget.can_add_related = field.widget.can_change_related = False
+        return field
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         return super().has_change_permission(request, obj) and _reaches(request, obj)
