@@ -27,7 +27,7 @@ class FilesField(forms.FileField):
 
 
 class AddForm(forms.Form):
-    text = forms.CharField(required=False, widget=forms.Textarea(attrs={"rows": 10, "cols": 100}))
+    text = forms.CharField(required=False, label=_("Text"), widget=forms.Textarea(attrs={"rows": 10, "cols": 100}))
     url = forms.CharField(
         required=False,
         label=_("Web address"),
@@ -40,12 +40,15 @@ class AddForm(forms.Form):
         allow_empty_file=True,
         max_length=255,
         help_text=_(
-            "Texts, PDF, Word, PowerPoint, Excel, HTML, CSV, JSON, notebooks, source code; 10 MB together. "
-            "A file replaces an earlier one of the same name."
+            "Texts, PDF, Word, PowerPoint, Excel, HTML, CSV, JSON, notebooks, source code. "
+            "A file replaces an earlier one of the same name. Without JavaScript: 10 MB together."
         ),
     )
     title = forms.CharField(
-        required=False, max_length=500, help_text=_("For one document. Empty: the title that is found in it.")
+        required=False,
+        max_length=500,
+        label=_("Title"),
+        help_text=_("For one document. Empty: the title that is found in it."),
     )
 
     def clean(self) -> dict[str, Any]:
@@ -53,7 +56,7 @@ class AddForm(forms.Form):
         if len(given) != 1 and not self.errors:
             raise forms.ValidationError(_("Give one of these: a text, a web address, or files."))
         if self.cleaned_data.get("title") and len(self.cleaned_data.get("uploads", [])) > 1:
-            self.add_error("title", "One title does not fit several files: leave it empty.")
+            self.add_error("title", _("One title does not fit several files: leave it empty."))
         return self.cleaned_data
 
     def things(self) -> Iterator[tuple[str, str, Callable[[], Content | None]]]:
@@ -64,3 +67,13 @@ class AddForm(forms.Form):
             yield "url", "", partial(from_web, url)
         for file in self.cleaned_data["uploads"]:
             yield "uploads", f"“{file.name}”: ", partial(from_upload, file)
+
+
+class ReplaceForm(AddForm):
+    """One thing in the place of another."""
+
+    def clean(self) -> dict[str, Any]:
+        super().clean()
+        if len(self.cleaned_data.get("uploads", [])) > 1:
+            self.add_error("uploads", _("One file takes the place of one document."))
+        return self.cleaned_data

@@ -103,6 +103,38 @@ def store(
     return Stored(document, _outcome(before, same))
 
 
+class Taken(Exception):
+    """Another document has this text or address; the message is a sentence."""
+
+
+def replace(document: int, prepared: Prepared, *, title: str = "", source: str = "", **reading: str) -> Document:
+    """Gives a document another text and place; it keeps its id, and whether search may find it.
+
+    ``source`` is the one address that it has from now on, empty where the text was typed; ``reading`` is as in `store`.
+    Raises `Taken`, and ``Document.DoesNotExist``.
+    """
+    source = _address(source)
+    fingerprint = hashlib.sha256(prepared.text.encode()).hexdigest()
+    with transaction.atomic():
+        _wait_for_twins(source, fingerprint)
+        mine = Document.objects.select_for_update().get(pk=document)
+        other, same = _held(source, fingerprint)
+        for taken, what in ((same, "text"), (other, "address")):
+            if taken and taken != mine:
+                raise Taken(f"“{taken.title}” has the same {what}: change or delete that one.")
+        mine.text, mine.fingerprint, mine.language = prepared.text, fingerprint, _configuration(prepared.language)
+        mine.title = (clean(title).strip() or mine.title)[:500]
+        mine.status, mine.source, mine.posted = Document.Status.READY, source, not source
+        mine.save()
+        mine.chunks.all().delete()
+        Chunk.objects.bulk_create(_chunks(mine, prepared), batch_size=_CHUNKS_AT_ONCE)
+        mine.sources.exclude(address=source).delete()
+        if source:
+            _point(source, mine, _reading(**{"content_hash": "", "etag": "", "last_modified": ""} | reading), "")
+        transaction.on_commit(wake)
+    return mine
+
+
 def forget(address: str) -> bool:
     """Takes an address out of the context, with its document unless that is held elsewhere; False: not known."""
     with transaction.atomic():

@@ -12,12 +12,13 @@ from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 
 from context.fetch import FetchRefused, fetch
-from context.ingest import Stored, ingest
-from context.prepare import Unreadable
+from context.ingest import Stored, Taken, ingest, replace
+from context.models import Document
+from context.prepare import Unreadable, prepare
 from context.web_url import WebURL
 
-REFUSALS = (FetchRefused, Unreadable)
-"""What reading and `Content.add` raise; the message is a sentence for whoever gave the thing."""
+REFUSALS = (FetchRefused, Unreadable, Taken)
+"""What reading, `Content.add` and `Content.put_into` raise; the message is a sentence for whoever gave the thing."""
 
 _UPLOAD = "upload:"
 
@@ -53,6 +54,20 @@ class Content:
             etag=self.etag,
             last_modified=self.last_modified,
             found_in=found_in,
+        )
+
+
+    def put_into(self, document: int, *, title: str = "") -> Document:
+        """In the place of what the document held. Raises `Unreadable`, and what `ingest.replace` does."""
+        prepared = prepare(self.data, name=self.name, content_type=self.content_type)
+        return replace(
+            document,
+            prepared,
+            title=title,
+            source=self.address,
+            content_hash=self.hash,
+            etag=self.etag,
+            last_modified=self.last_modified,
         )
 
 

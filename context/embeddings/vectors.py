@@ -199,6 +199,24 @@ def progress(index: EmbeddingIndex) -> Progress:
         return Progress(*cursor.fetchone())
 
 
+def made_of(index: EmbeddingIndex, documents: Sequence[int]) -> dict[int, int]:
+    """How many chunks of each document have a vector; of those that have none the document is left out."""
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(_MADE_OF.format(table=index.table), [list(documents)])
+            return dict(cursor.fetchall())
+    except DatabaseError as error:
+        if getattr(error.__cause__, "sqlstate", None) in _GONE:
+            return {}
+        raise
+
+
+_MADE_OF = """
+SELECT chunk.document_id, count(*) FROM context_chunk chunk JOIN {table} entry ON entry.chunk_id = chunk.id
+WHERE chunk.document_id = ANY (%s) AND entry.vector IS NOT NULL GROUP BY chunk.document_id
+"""
+
+
 def highest_chunk() -> int:
     """Its id, 0 without chunks; chunks that come later have higher ones."""
     with connection.cursor() as cursor:
