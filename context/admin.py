@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
@@ -47,7 +47,17 @@ class DocumentAdmin(Adding, ModelAdmin[Document]):
     list_filter = ["enabled", "status", "language", "created_at"]
     list_per_page = 50
     search_fields = ["title", "source", "text"]
-    readonly_fields = ["how_far", "addresses", "language", "status", "added_by", "created_at", "updated_at", "chunks", "beginning"]
+    readonly_fields = [
+        "how_far",
+        "addresses",
+        "language",
+        "status",
+        "added_by",
+        "created_at",
+        "updated_at",
+        "chunks",
+        "beginning",
+    ]
     fields = ["title", "enabled", *readonly_fields]
     actions = ["enable", "disable", "refresh"]
 

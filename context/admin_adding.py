@@ -1,5 +1,6 @@
 """The pages by which operators add to the context and replace what is there."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -44,19 +45,15 @@ class Adding(Base):
     """What `DocumentAdmin` has for it."""
 
     def get_urls(self) -> list[URLPattern]:
-        pages = [
-            path("upload/", self.admin_site.admin_view(require_POST(self.upload_view)), name="context_document_upload"),
-            path(
-                "progress/", self.admin_site.admin_view(require_GET(self.progress_view)), name="context_document_progress"
-            ),
-            path("<int:pk>/replace/", self.admin_site.admin_view(self.replace_view), name="context_document_replace"),
-            path(
-                "<int:pk>/refresh/",
-                self.admin_site.admin_view(require_POST(self.refresh_view)),
-                name="context_document_refresh",
-            ),
+        pages: list[tuple[str, Callable[..., HttpResponse], str]] = [
+            ("upload/", require_POST(self.upload_view), "upload"),
+            ("progress/", require_GET(self.progress_view), "progress"),
+            ("<int:pk>/replace/", self.replace_view, "replace"),
+            ("<int:pk>/refresh/", require_POST(self.refresh_view), "refresh"),
         ]
-        return [*pages, *super().get_urls()]
+        wrap = self.admin_site.admin_view
+        urls = [path(place, wrap(view), name=f"context_document_{name}") for place, view, name in pages]
+        return [*urls, *super().get_urls()]
 
     # Not Django's own, which would hold a transaction open while a page is fetched.
     def add_view(
@@ -118,7 +115,7 @@ class Adding(Base):
             raise PermissionDenied
         form = AddForm(request.POST, request.FILES)
         if not form.is_valid() or len(form.cleaned_data["uploads"]) != 1:
-            sentences = [sentence for field in form.errors.values() for sentence in field]
+            sentences = [str(sentence) for field in form.errors.values() for sentence in field]
             return JsonResponse({"error": " ".join(sentences) or _("Send one file.")})
         try:
             stored = from_upload(form.cleaned_data["uploads"][0]).add(added_by=_name(request))

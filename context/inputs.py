@@ -56,7 +56,6 @@ class Content:
             found_in=found_in,
         )
 
-
     def put_into(self, document: int, *, title: str = "") -> Document:
         """In the place of what the document held. Raises `Unreadable`, and what `ingest.replace` does."""
         prepared = prepare(self.data, name=self.name, content_type=self.content_type)

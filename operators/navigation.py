@@ -42,6 +42,7 @@ GROUPS: list[tuple[str | Promise, list[Entry]]] = [
         _("What it knows"),
         [
             Entry(_("Documents"), "description", "admin:context_document_changelist", "context.view_document"),
+            Entry(_("Try a question"), "manage_search", "admin:try_question", "context.view_document"),
             Entry(
                 _("Search by meaning"),
                 "hub",

@@ -24,9 +24,11 @@ class OperatorsSite(UnfoldAdminSite):
         # Models are not ready yet when this module is imported.
         from operators.doctor import views as doctor
         from operators.takeover import views as takeover
+        from operators.trying.views import try_question
         from operators.unanswered import views as unanswered
 
         pages = [
+            path("try/", self.admin_view(try_question), name="try_question"),
             # It guards itself: what the admin does for it is not asynchronous.
             path("doctor/", doctor.page, name="operators_doctor"),
             path("takeover/<int:person>/pause/", self.admin_view(takeover.pause), name="takeover_pause"),

@@ -13,6 +13,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from context.fetch import FetchRefused
+from context.forms import AddForm
 from context.ingest import ingest
 from context.models import Document
 from context.search import search
@@ -50,8 +51,8 @@ def told(response: Any) -> list[str]:
     if response.status_code == 403:
         return []
     messages = [str(message) for message in response.context["messages"]]
-    form = response.context.get("adminform")
-    errors = [error for errors in form.form.errors.values() for error in errors] if form else []
+    form = response.context.get("form")
+    errors = [str(error) for errors in form.errors.values() for error in errors] if isinstance(form, AddForm) else []
     page = html.unescape(response.content.decode())
     assert [text for text in messages + errors if text not in page] == []
     return messages + errors
