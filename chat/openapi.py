@@ -142,6 +142,8 @@ schema(
     description="What stands behind `data: ` in a line of a stream. The answer is all `chunk`s together.",
 )
 _EVENT = record(data={"type": "string", "description": "A `StreamEvent` as JSON."})
+# To some tools a stream is its events, to others one text.
+_STREAM = {"anyOf": [{**_EVENT, "title": "An event"}, {"type": "string", "title": "The whole stream"}]}
 _EVENTS = """data: {"chunk": "George is the king"}
 
 data: {"chunk": " of the jungle."}
@@ -158,7 +160,7 @@ last event is `{"chunk": "", "success": false, "error": "…"}`. The end of the 
 
 def _stream(description: str) -> Responses:
     example = OpenApiExample("Events", _EVENTS, media_type="text/event-stream")
-    return {(200, "text/event-stream"): OpenApiResponse(_EVENT, f"{description}\n{_STREAMED}", [example])}
+    return {(200, "text/event-stream"): OpenApiResponse(_STREAM, f"{description}\n{_STREAMED}", [example])}
 
 
 def _ok(body: Schema, data: Any, description: str) -> Responses:
