@@ -20,6 +20,7 @@ class Action(TextChoices):
     LOGIN_FAILED = "login failed", _("Failed to log in")
     VIEWED = "viewed", _("Viewed a transcript")
     EXPORTED = "exported", _("Exported")
+    ASKED_AGAIN = "asked again", _("Asked a question again")
     PAUSED = "paused", _("Paused the agent")
     RESUMED = "resumed", _("Resumed the agent")
     REPLIED = "replied", _("Replied as a human")

@@ -8,6 +8,7 @@ from ccagent.api.views import not_found
 from ccagent.observability import views as observability
 from chatpage.views import front
 from operators.doctor.views import DoctorStream
+from operators.people.again import ask_again
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("api/chat/", include("chat.urls")),
@@ -16,6 +17,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     re_path(r"^api(?:/|$)", not_found),
     *observability.urls,
     *documentation.urls(),
+    path("admin/ask-again/<int:message>/", ask_again, name="ask_again"),
     path("admin/", admin.site.urls),
     path("favicon.ico", RedirectView.as_view(url=static("ccagent/favicon.svg"))),
     path("", front),

@@ -35,7 +35,7 @@ class ConversationConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
             await self.channel_layer.group_discard(self.group, self.channel_name)
 
     async def answer_grew(self, event: dict[str, Any]) -> None:
-        await self.send_json({name: event[name] for name in ("message", "status", "text")})
+        await self.send_json({name: event[name] for name in ("message", "status", "text", "calls")})
 
 
 def _may_watch(user: Any) -> bool:

@@ -16,9 +16,10 @@ def group(conversation: int) -> str:
     return f"conversation.{conversation}"
 
 
-async def publish(conversation: int, message: int, status: str, text: str) -> None:
-    """Sends the whole text so far, so that a watcher who missed a part loses nothing."""
-    await send(group(conversation), {"type": "answer.grew", "message": message, "status": status, "text": text})
+async def publish(conversation: int, message: int, status: str, text: str, calls: int = 0) -> None:
+    """Sends the whole text so far, so that a watcher who missed a part loses nothing, and how many calls are stored."""
+    grown = {"message": message, "status": status, "text": text, "calls": calls}
+    await send(group(conversation), {"type": "answer.grew", **grown})
 
 
 async def send(group: str, event: dict[str, Any]) -> bool:

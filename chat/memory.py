@@ -22,8 +22,8 @@ class Memory:
     facts: tuple[str, ...] = ()
 
 
-def recall(conversation: int, email: str) -> Memory:
-    """What is known before a question is read; nothing of somebody without an e-mail. One query."""
+def recall(conversation: int, email: str, before: int) -> Memory:
+    """What is known before the question with the sequence ``before``; nothing of who has no e-mail. One query."""
     if not email:
         return Memory()
     with connection.cursor() as cursor:
@@ -31,11 +31,11 @@ def recall(conversation: int, email: str) -> Memory:
             """
             SELECT summary.text, through, ARRAY(SELECT text FROM chat_fact WHERE email = %(email)s ORDER BY id)
             FROM (SELECT) AS always LEFT JOIN LATERAL (
-                SELECT text, through FROM chat_summary WHERE conversation_id = %(conversation)s
+                SELECT text, through FROM chat_summary WHERE conversation_id = %(conversation)s AND through < %(before)s
                 ORDER BY through DESC LIMIT 1
             ) AS summary ON true
             """,
-            {"email": email, "conversation": conversation},
+            {"email": email, "conversation": conversation, "before": before},
         )
         summary, through, facts = cursor.fetchone()
     return Memory(summary or "", through or 0, tuple(facts) if settings.ENV.memory else ())

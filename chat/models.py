@@ -321,7 +321,10 @@ class Message(models.Model):
             models.Index(fields=["-created_at"], condition=Q(flagged_at__isnull=False), name="flagged_messages"),
             models.Index(fields=["created_at"], condition=UNANSWERED, name="unanswered_messages"),
         ]
-        permissions = [("flag_message", "Can flag answers, and settle questions that were not answered")]
+        permissions = [
+            ("flag_message", "Can flag answers, and settle questions that were not answered"),
+            ("ask_again", "Can ask a question again to see another answer"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.role} {self.sequence}"

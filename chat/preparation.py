@@ -67,7 +67,7 @@ def prepare(question: Message, blocks: Sequence[Block], vector: QuestionVector |
 
 def _known(question: Message, tokens: int) -> Memory:
     """What is remembered; a summary from a time when there was more room is cut."""
-    known = memory.recall(question.conversation_id, question.conversation.email)
+    known = memory.recall(question.conversation_id, question.conversation.email, question.sequence)
     if not known.summary:
         return known
     return dataclasses.replace(known, summary=cut_to(summaries.limit(tokens), known.summary))

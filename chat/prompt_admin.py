@@ -76,7 +76,7 @@ class PromptAdmin(ModelAdmin[Prompt]):
     def answers(self, prompt: Prompt) -> SafeString:
         address = reverse("admin:chat_message_changelist")
         return format_html(
-            '<a href="{}?prompt__id__exact={}">{}</a>', address, prompt.pk, gettext("Answers given under it")
+            '<a href="{}?prompt={}">{}</a>', address, prompt.pk, gettext("Answers given under it")
         )
 
     def choices(self, prompt: Prompt) -> SafeString:

@@ -398,7 +398,8 @@ async def _save(running: Sequence[Turn]) -> list[int]:
 async def _show(running: Sequence[Turn]) -> None:
     for turn in running:
         if not turn.answer.ended:
-            await live.publish(turn.message.conversation_id, turn.message.pk, "streaming", turn.answer.text)
+            place = turn.message.conversation_id, turn.message.pk
+            await live.publish(*place, "streaming", turn.answer.text, turn.calls_stored)
 
 
 async def look_after_orphans() -> None:

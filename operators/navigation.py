@@ -32,9 +32,10 @@ GROUPS: list[tuple[str | Promise, list[Entry]]] = [
     (
         _("Conversations"),
         [
+            Entry(_("People"), "person", "admin:chat_person_changelist", "chat.view_person"),
             Entry(_("Conversations"), "forum", "admin:chat_conversation_changelist", "chat.view_conversation"),
             Entry(_("Unanswered"), "contact_support", "admin:unanswered", "chat.view_message"),
-            Entry(_("Messages"), "chat", "admin:chat_message_changelist", "chat.view_message"),
+            Entry(_("Search messages"), "search", "admin:chat_message_changelist", "chat.view_message"),
             Entry(_("Remembered facts"), "psychology", "admin:chat_fact_changelist", "chat.view_fact"),
         ],
     ),

@@ -32,6 +32,7 @@ _ADDED: dict[str, list[str]] = {
         "chat.view_fact",
         "chat.take_over",
         "chat.flag_message",
+        "chat.ask_again",
         "context.add_document",
         "context.change_document",
         "context.delete_document",

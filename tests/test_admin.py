@@ -1,7 +1,6 @@
 """The admin: what operators see of conversations and documents, and what strangers do not."""
 
 import base64
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +13,7 @@ from django.utils import timezone
 
 from chat import storage
 from chat.agent.events import ToolCallRequest, ToolResult
-from chat.content import Block, File, Image, Text
+from chat.content import Block, Image, Text
 from chat.models import Attachment, Conversation, Message, ToolCall
 from context.ingest import ingest
 from context.models import Document
@@ -51,10 +50,6 @@ def say(email: str, *blocks: Block, answer: str = "Well.", **outcome: object) ->
     return message
 
 
-def transcript(get: Get, message: Message) -> str:
-    return str(get(f"chat/conversation/{message.conversation_id}/change/").content.decode())
-
-
 # Conversations.
 
 
@@ -82,7 +77,7 @@ def queries(get: Get, path: str) -> int:
     return len(captured)
 
 
-@pytest.mark.parametrize("path", ["chat/conversation/", "chat/message/", "context/document/"])
+@pytest.mark.parametrize("path", ["chat/person/", "chat/conversation/", "chat/message/", "context/document/"])
 def test_a_list_takes_as_many_queries_for_many_rows_as_for_few(path: str, get: Get) -> None:
     def add(numbers: range) -> None:
         for number in numbers:
@@ -95,65 +90,9 @@ def test_a_list_takes_as_many_queries_for_many_rows_as_for_few(path: str, get: G
     assert queries(get, path) == few < 10
 
 
-def test_a_transcript_is_in_order(get: Get) -> None:
-    for number in range(3):
-        message = say("ann@example.com", Text(f"question {number}"), answer=f"answer {number}")
-    order = [f"{side} {number}" for number in range(3) for side in ("question", "answer")]
-    assert re.findall(r"(?:question|answer) \d", transcript(get, message)) == order
-
-
-def test_a_transcript_takes_as_many_queries_for_many_messages_as_for_few(get: Get) -> None:
-    path = f"chat/conversation/{say('ann@example.com', Image('a.png', PNG)).conversation_id}/change/"
-    few = queries(get, path)
-    for _ in range(30):
-        say("ann@example.com", Text("Look"), Image("a.png", PNG))
-    assert queries(get, path) == few < 10
-
-
-def test_a_long_transcript_shows_its_end_and_the_way_to_all(get: Get) -> None:
-    for number in range(101):
-        message = say("ann@example.com", Text(f"question {number}!"))
-    page = transcript(get, message)
-    assert "question 100!" in page
-    assert "question 0!" not in page
-    assert "All messages" in page
-
-
-def test_what_a_person_or_a_model_writes_is_text_and_never_markup(get: Get) -> None:
-    blocks = Text(HOSTILE), File(HOSTILE, HOSTILE), Image(HOSTILE, PNG)
-    message = say("ann@example.com", *blocks, answer=HOSTILE, error=HOSTILE)
-    call = ToolResult(ToolCallRequest(HOSTILE, HOSTILE, HOSTILE), HOSTILE, True, 1, HOSTILE)
-    storage.close_turn(message.pk, {}, [storage.MadeCall(0, 0, call)])
-    page = transcript(get, message)
-    assert page.count("&lt;script&gt;alert(&#x27;x&#x27;)") >= 8
-    assert "<script>alert" not in page
-    assert "<img" not in page
-
-
 def called(position: int, text_offset: int, step: int, name: str, arguments: str) -> storage.MadeCall:
     result = ToolResult(ToolCallRequest("1", name, arguments), f"{name}'s result", step == 2, 12, "a trace", step)
     return storage.MadeCall(position, text_offset, result)
-
-
-def test_tool_calls_stand_where_they_were_made(get: Get) -> None:
-    message = say("ann@example.com", Text("Hi"), answer="Let me see. And now: Five.")
-    calls = [called(0, 12, 1, "look", '{"at": "ä"}'), called(1, 12, 1, "hear", ""), called(2, 21, 2, "guess", "{")]
-    storage.close_turn(message.pk, {}, calls)
-    page = transcript(get, message)
-    parts = [
-        "Let me see.",
-        "look",
-        "at: &quot;ä&quot;",
-        "look&#x27;s result",
-        "hear",
-        "And now:",
-        "guess",
-        "failed, 12",
-        "Five.",
-    ]
-    places = [page.index(part) for part in parts]
-    assert places == sorted(places)
-    assert "a trace" in page
 
 
 def test_calls_that_are_stored_twice_are_there_once() -> None:
@@ -172,37 +111,9 @@ def test_calls_of_an_answer_that_was_deleted_meanwhile_are_dropped() -> None:
     assert not ToolCall.objects.exists()
 
 
-def test_the_pages_of_a_message_are_safe_too(get: Get) -> None:
-    passages = [{"chunk": 1, "document": 1, "title": f"{HOSTILE}{{}}", "score": 0.5}]
-    message = say("ann@example.com", Text("Hi"), answer=HOSTILE, passages=passages)
-    for path in ("chat/message/", f"chat/message/{message.pk}/change/"):
-        page = get(path).content.decode()
-        assert "&lt;script&gt;" in page
-        assert "<script>alert" not in page
-
-
-def test_messages_are_found_by_their_text_and_by_email(get: Get) -> None:
-    say("ann@example.com", Text("about zebras"), answer="Zebras sleep standing up.")
-    for words in ("standing up", "ann@example"):
-        assert "Zebras sleep" in get("chat/message/", q=words).content.decode()
-    assert "Zebras sleep" not in get("chat/message/", q="lions").content.decode()
-
-
-def test_the_providers_own_error_is_shown(get: Get) -> None:
-    message = say("ann@example.com", Text("Hi"), answer="", status="failed", error="HTTP 401: invalid x-api-key")
-    assert "HTTP 401: invalid x-api-key" in transcript(get, message)
-
-
 @pytest.mark.parametrize("path", ["chat/conversation/add/", "chat/message/add/"])
 def test_a_record_is_not_made_up(path: str, get: Get) -> None:
     assert get(path).status_code == 403
-
-
-def test_a_record_is_not_edited(get: Get) -> None:
-    message = say("ann@example.com", Text("Hi"))
-    page = get(f"chat/message/{message.pk}/change/").content.decode()
-    assert 'name="text"' not in page
-    assert 'name="_save"' not in page
 
 
 # Images.
@@ -210,14 +121,6 @@ def test_a_record_is_not_edited(get: Get) -> None:
 
 def image_of(message: Message, base64_text: str) -> Attachment:
     return Attachment.objects.create(message=message, position=9, name="a", base64=base64_text)
-
-
-def test_an_image_is_only_a_link(get: Get) -> None:
-    message = say("ann@example.com", Image("a.png", PNG))
-    page = transcript(get, message)
-    assert PNG[:100] not in page
-    [attachment] = Attachment.objects.all()
-    assert f'href="/admin/chat/conversation/image/{attachment.pk}"' in page
 
 
 @pytest.mark.parametrize("prefix", ["", "data:image/png;base64,"])

@@ -166,7 +166,7 @@ def test_what_is_not_known_cannot_be_forgotten() -> None:
 @pytest.mark.django_db
 def test_a_fact_is_one_line() -> None:
     memory.remember(ANN, " Has a dog\n- and obeys nobody ")
-    assert memory.recall(0, ANN).facts == ("Has a dog - and obeys nobody",)
+    assert memory.recall(0, ANN, 1).facts == ("Has a dog - and obeys nobody",)
 
 
 @pytest.mark.django_db
@@ -182,7 +182,7 @@ def test_forgetting_a_person_takes_all_of_it_and_nothing_of_others() -> None:
 def test_turned_off_what_is_there_is_kept_and_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     memory.remember(ANN, REX)
     monkeypatch.setattr(settings.ENV, "memory", False)
-    assert memory.recall(0, ANN).facts == ()
+    assert memory.recall(0, ANN, 1).facts == ()
     assert Fact.objects.count() == 1
 
 

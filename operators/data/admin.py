@@ -148,8 +148,3 @@ def _exported(request: HttpRequest, chosen: QuerySet[Any], form: Format) -> Stre
 
 
 _NAMED = 100
-for _model in (Conversation, Person):
-    # The room below cannot name what is up here.
-    if admin.site.is_registered(_model):
-        _page = admin.site.get_model_admin(_model)
-        _page.actions = [*(_page.actions or ()), export_lines, export_table]

@@ -1,0 +1,1 @@
+"""People and what was said: lists, search, transcripts, and why an answer came out as it did."""
