@@ -92,6 +92,7 @@ async def test_a_watcher_gets_the_text_of_the_conversation_watched_and_of_no_oth
         "message": 70,
         "status": "streaming",
         "text": "Once upon",
+        "calls": 0,
     }
     assert await communicator.receive_nothing(0.05)
     await communicator.disconnect()

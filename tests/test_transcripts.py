@@ -32,7 +32,7 @@ def visit(*permissions: str, **about: bool) -> Get:
     client = Client()
     client.force_login(user)
 
-    def get(path: str, **query: object) -> Any:
+    def get(path: str, **query: str | int) -> Any:
         return client.get(f"/admin/{path}", query, secure=True)
 
     return get
@@ -43,14 +43,14 @@ def get() -> Get:
     return visit(is_superuser=True)
 
 
-def say(email: str, *blocks: Block, answer: str = "Well.", **outcome: object) -> Message:
+def say(email: str, *blocks: Block, answer: str = "Well.", **outcome: Any) -> Message:
     """A turn as the chat stores it; returns the answer."""
     message = storage.open_turn(email, blocks, timezone.now()).answer
     storage.close_turn(message.pk, {"text": answer, "status": Message.Status.COMPLETE, **outcome}, [])
     return message
 
 
-def page_of(get: Get, shown: Message, /, **query: object) -> str:
+def page_of(get: Get, shown: Message, /, **query: str | int) -> str:
     return str(get(f"chat/conversation/{shown.conversation_id}/change/", **query).content.decode())
 
 
@@ -122,8 +122,14 @@ PASSAGE = {"document": 0, "title": "Handbook", "source": "https://a.example/", "
 
 
 def test_an_answer_says_why(get: Get, email: str) -> None:
-    outcome = {"provider": "openai", "model": "gpt-x", "finish_reason": "stop", "prompt_tokens": 1234, "error": "Ouch"}
-    times = {"completion_tokens": 56, "first_token_ms": 789, "total_ms": 4321, "cost": "0.0123"}
+    outcome: dict[str, Any] = {
+        "provider": "openai",
+        "model": "gpt-x",
+        "finish_reason": "stop",
+        "prompt_tokens": 1234,
+        "error": "Ouch",
+    }
+    times: dict[str, Any] = {"completion_tokens": 56, "first_token_ms": 789, "total_ms": 4321, "cost": "0.0123"}
     page = page_of(get, say(email, Text("Hi"), **outcome, **times, passages=[{**PASSAGE, "chunks": [1]}]))
     for shown in ("gpt-x", "openai", "(stop)", "1,234 in, 56 out", "0.79 s", "4.32 s", "$0.0123", "Ouch", "0.812"):
         assert shown in page
@@ -168,7 +174,7 @@ def test_a_long_conversation_shows_its_end_first(get: Get, long: Message) -> Non
 
 def test_the_way_back_leads_through_all_of_it(get: Get, long: Message) -> None:
     seen: list[int] = []
-    query: dict[str, object] = {}
+    query: dict[str, str | int] = {}
     while True:
         page = page_of(get, long, **query)
         seen = questions(page) + seen
@@ -188,7 +194,7 @@ def test_a_page_around_a_message_holds_it_in_its_middle(get: Get, long: Message)
 
 
 @pytest.mark.parametrize("query", [{"message": "x"}, {"message": "9" * 30}, {"before": "-1"}, {"after": "²"}])
-def test_a_place_that_is_none_is_the_end(query: dict[str, object], get: Get, email: str) -> None:
+def test_a_place_that_is_none_is_the_end(query: dict[str, str], get: Get, email: str) -> None:
     assert "Well." in page_of(get, say(email, Text("Hi")), **query)
 
 
