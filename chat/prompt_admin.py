@@ -75,9 +75,7 @@ class PromptAdmin(ModelAdmin[Prompt]):
 
     def answers(self, prompt: Prompt) -> SafeString:
         address = reverse("admin:chat_message_changelist")
-        return format_html(
-            '<a href="{}?prompt={}">{}</a>', address, prompt.pk, gettext("Answers given under it")
-        )
+        return format_html('<a href="{}?prompt={}">{}</a>', address, prompt.pk, gettext("Answers given under it"))
 
     def choices(self, prompt: Prompt) -> SafeString:
         return _rendered("choices", rows=[(label, "", value, False) for label, value in _shown(prompt)])

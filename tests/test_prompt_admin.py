@@ -296,7 +296,7 @@ def test_a_version_leads_to_its_answers(ann: Operator) -> None:
     old = version("Be old.")
     answered(old)
     answered(version("Be new."))
-    address = f"/admin/chat/message/?prompt__id__exact={old.pk}"
+    address = f"/admin/chat/message/?prompt={old.pk}"
     assert address in ann.get(f"{LIST}{old.pk}/change/")
     assert re.search(r"\b1\s+message\b", ann.get(address))
 
