@@ -229,6 +229,7 @@ UNFOLD = {
     "SITE_SYMBOL": "forum",
     "SHOW_BACK_BUTTON": True,
     "STYLES": [lambda _request: static("operators/admin.css")],
+    "DASHBOARD_CALLBACK": "operators.numbers.page.overview",
     "SIDEBAR": {"show_search": True, "navigation": "operators.navigation.menu"},
     "COLORS": {
         # The chat page's green, which is the one of 600, lighter and darker.

@@ -14,6 +14,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
 from chat.models import Conversation, Fact, Message, Person, Summary
+from operators.numbers import days
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +56,8 @@ def purge(age: timedelta, *, dry_run: bool = False, paused: Callable[[float], bo
         if not cursor.fetchone()[0]:
             return None
         try:
-            return _purged(before, paused)
+            # What goes cannot be counted any more.
+            return None if days.keep() else _purged(before, paused)
         finally:
             cursor.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])
 

@@ -12,6 +12,7 @@ from ccagent.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError, s
 from ccagent.observability import metrics, tracing
 from context.embeddings import filling
 from operators.data import retention
+from operators.numbers import keeping
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +31,7 @@ class Command(BaseCommand):
             operator = bootstrap.prepare()
         connections.close_all()
         try:
-            with filling.in_background(), retention.in_background():
+            with filling.in_background(), retention.in_background(), keeping.in_background():
                 self._serve(operator)
         finally:
             for connection in connections.all():

@@ -1,0 +1,1 @@
+"""How the agent is doing: the admin's front page."""
