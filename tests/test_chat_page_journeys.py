@@ -1,6 +1,8 @@
 """What people do at the chat page, in a real browser: nothing of it asks another host or fails in the console."""
 
 import re
+from contextlib import closing
+from urllib.parse import urlsplit
 
 from playwright.sync_api import FloatRect, expect
 
@@ -116,6 +118,19 @@ def test_escape_stops_an_answer_and_what_was_written_stays(visitor: Visitor, pro
     visitor.answered("You said: Again")
 
 
+def test_an_answer_is_stopped_before_its_first_word(visitor: Visitor, provider: FakeProvider, watch: Watch) -> None:
+    watch.allowed.append(f"{API_ERROR} 409")
+    provider.replies(text("Never", gate=Gate()))
+    visitor.enter()
+    visitor.ask("Count")
+    provider.wait_for_requests()
+    visitor.stop.click()
+    expect(visitor.page.get_by_text("You stopped this answer.")).to_be_visible()
+    expect(visitor.page.locator(".answer .trouble")).to_have_count(0)
+    visitor.ask("Again")
+    visitor.answered("You said: Again")
+
+
 def test_a_reload_in_mid_answer_comes_back_to_it(visitor: Visitor, provider: FakeProvider) -> None:
     gate = Gate()
     provider.replies(text(["One ", "two ", "three"], gate=gate))
@@ -141,17 +156,16 @@ def test_a_connection_that_breaks_in_mid_answer_is_made_anew(
     watch.allowed.append("net::ERR_")
     gate = Gate()
     provider.replies(text(["One ", "two ", "three"], gate=gate))
-    line = Line(f"postgresql://a:b@127.0.0.1:{chat_server.env['PORT']}/c")
-    visitor.url = "http" + line.url.removeprefix("postgresql").replace("a:b@", "").removesuffix("/c")
-    visitor.enter()
-    visitor.ask("Count")
-    gate.step()
-    expect(visitor.answers).to_have_text("One")
-    line.cut()
-    line.mend()
-    gate.open()
-    visitor.answered("One two three")
-    line.close()
+    with closing(Line(f"postgresql://a:b@127.0.0.1:{chat_server.env['PORT']}/c")) as line:
+        visitor.url = f"http://127.0.0.1:{urlsplit(line.url).port}"
+        visitor.enter()
+        visitor.ask("Count")
+        gate.step()
+        expect(visitor.answers).to_have_text("One")
+        line.cut()
+        line.mend()
+        gate.open()
+        visitor.answered("One two three")
     assert len(provider.requests) == 1
 
 

@@ -4,7 +4,7 @@ import { isAbort, Refused, Unreachable } from "./api.js";
 import { announce } from "./dom.js";
 import { events } from "./sse.js";
 
-const PAUSES = [500, 1000, 2000, 4000];
+const PAUSES = [500, 1000, 2000, 4000, 8000];
 const STOP_AGAIN = 300;
 const WAIT_AGAIN = 1000;
 const SPOKEN = 3000;

@@ -31,6 +31,7 @@ export class Growing {
   }
 
   add(text) {
+    if (this.#ended) this.#begin();
     this.text += text;
     if (this.#waiting) return;
     this.#waiting = true;
@@ -55,6 +56,17 @@ export class Growing {
       this.#root.append(...tokens.slice(same).flatMap(block));
     });
     this.#drawn();
+  }
+
+  /** From the start: an answer that seemed to have ended goes on. */
+  #begin() {
+    this.#root.replaceChildren();
+    this.#ended = false;
+    this.#settled = 0;
+    this.#kept = [];
+    this.#links = {};
+    this.#tail = [];
+    this.#code = this.#plain = null;
   }
 
   #draw() {
