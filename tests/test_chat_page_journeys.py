@@ -127,8 +127,8 @@ def test_an_answer_is_stopped_before_its_first_word(visitor: Visitor, provider: 
     visitor.stop.click()
     expect(visitor.page.get_by_text("You stopped this answer.")).to_be_visible()
     expect(visitor.page.locator(".answer .trouble")).to_have_count(0)
-    visitor.ask("Again")
-    visitor.answered("You said: Again")
+    visitor.ask("Once more")
+    visitor.answered("Once more")
 
 
 def test_a_reload_in_mid_answer_comes_back_to_it(visitor: Visitor, provider: FakeProvider) -> None:
