@@ -7,6 +7,7 @@ from django.db.models import Q, QuerySet
 
 from chat import memory
 from chat.models import Attachment, Conversation, Fact, Message, Person, Summary, ToolCall
+from chat.money import spending
 
 _AT_ONCE = 500
 
@@ -57,6 +58,7 @@ def forget(email: str) -> Held:
         Conversation.objects.filter(email=email).delete()
         memory.forget(email)
         Person.objects.filter(email=email).delete()
+        spending.forget(email)
     return replace(counts, conversations=counts.conversations - is_new)
 
 

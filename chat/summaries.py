@@ -153,7 +153,7 @@ def release(conversation: int) -> None:
 def store(summary: Summary, calls: Sequence[ModelCall] = ()) -> None:
     """Keeps a summary unless one that reaches further is there; its calls were paid for either way."""
     _note(summary, calls)
-    spending.add(summary.conversation.email, summary.cost, summary.conversation_id)
+    spending.add_to(summary.conversation_id, summary.cost)
     further = Summary.objects.filter(conversation=summary.conversation_id, through__gte=summary.through)
     if not further.exists():
         summary.save()

@@ -12,12 +12,13 @@ from django.conf import settings
 from django.utils import timezone
 
 from ccagent.environment import Environment
-from chat import storage, summaries
+from chat import forgetting, storage, summaries
 from chat.agent.events import ModelCall, Usage
 from chat.content import Text
 from chat.models import Conversation, Message, Summary
 from chat.money import prices, spending
 from chat.money.models import Spending
+from operators.data import retention
 from tests import fake_provider as fake
 from tests.conftest import Serve, Server
 from tests.fake_provider import FakeProvider, Reply, text
@@ -257,6 +258,27 @@ def test_a_summary_is_paid_too(email: str) -> None:
     call = ModelCall("openai", "gpt-4o-mini", Usage(MILLION, 0))
     summaries.store(Summary(conversation=conversation, through=2, text="They talked."), [call])
     assert spent(email) == Summary.objects.get(conversation=conversation).cost == Decimal("0.15")
+
+
+@pytest.mark.django_db
+def test_a_summary_of_a_conversation_that_is_gone_is_nobodys(email: str) -> None:
+    spending.add_to(0, Decimal(3))
+    assert spent(email) == spent("") == 0
+
+
+@pytest.mark.django_db
+def test_what_a_forgotten_person_spent_stays_in_the_sum_of_all(email: str) -> None:
+    close(storage.open_turn(email, [Text("Hi")], timezone.now()).answer, 3)
+    forgetting.forget(email)
+    assert (spent(email), spent("")) == (Decimal(0), Decimal(3))
+
+
+@pytest.mark.django_db
+def test_what_somebody_spent_is_purged_with_what_they_said(email: str) -> None:
+    Spending.objects.create(month=datetime.date(2020, 1, 1), email=email, cost=3)
+    Spending.objects.create(month=datetime.date(2020, 1, 1), cost=3)
+    retention.purge(datetime.timedelta(days=40))
+    assert (spent(email), spent("")) == (Decimal(0), Decimal(3))
 
 
 @pytest.mark.parametrize("anonymous", [True, False])

@@ -8,6 +8,8 @@ from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
+from chat.money.models import Spending
+
 SLOTS = 16
 """Rows of a month that hold what all spent; answers that end at the same moment mostly take different ones."""
 
@@ -28,13 +30,32 @@ def this_month() -> datetime.date:
 
 
 def add(email: str, cost: Decimal | None, conversation: int) -> None:
-    """Counts what was spent on no answer of its own, such as a summary; the conversation chooses the row."""
+    """Counts what was spent on no answer of its own; the conversation chooses the row."""
+    _add("SELECT %(id)s AS id, %(email)s AS email, %(cost)s::numeric AS cost", cost, conversation, email)
+
+
+def add_to(conversation: int, cost: Decimal | None) -> None:
+    """Counts what was spent on a conversation, such as on its summary; nothing where it is gone."""
+    # Held, so that nobody is counted who is being forgotten.
+    whose = "SELECT id, email, %(cost)s::numeric AS cost FROM chat_conversation WHERE id = %(id)s FOR KEY SHARE"
+    _add(whose, cost, conversation)
+
+
+def _add(spent: str, cost: Decimal | None, conversation: int, email: str = "") -> None:
     if cost:
+        values: dict[str, Any] = {"id": conversation, "email": email, "cost": cost, "month": this_month()}
         with connection.cursor() as cursor:
-            cursor.execute(
-                f"WITH spent AS (SELECT %(id)s AS id, %(email)s AS email, %(cost)s::numeric AS cost) {ADD}",
-                {"id": conversation, "email": email, "cost": cost, "month": this_month()},
-            )
+            cursor.execute(f"WITH spent AS ({spent}) {ADD}", values)
+
+
+def forget(email: str) -> None:
+    """Takes out what one person spent; what all spent stays."""
+    Spending.objects.filter(email=email).exclude(email="").delete()
+
+
+def forget_before(day: datetime.date) -> None:
+    """Takes out what each person spent in the months that were over then; what all spent stays."""
+    Spending.objects.filter(month__lt=day.replace(day=1)).exclude(email="").delete()
 
 
 _SPENT = "(SELECT coalesce(sum(cost), 0) FROM chat_spending WHERE month = %(month)s AND email = {})"

@@ -14,6 +14,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
 from chat.models import Conversation, Fact, Message, Person, Summary
+from chat.money import spending
 from operators.numbers import days
 
 logger = logging.getLogger(__name__)
@@ -68,6 +69,7 @@ def _purged(before: datetime, paused: Callable[[float], bool]) -> Purged:
     for name, rows in _old(before).items():
         for count in _deleted(rows, paused):
             setattr(purged, name, getattr(purged, name) + count)
+    spending.forget_before(timezone.localdate(before))
     return purged
 
 

@@ -7,7 +7,6 @@ import datetime
 import time
 from typing import Any
 
-from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
@@ -149,4 +148,4 @@ def _first_unsettled() -> datetime.date:
 
 
 def _values(first: datetime.date, last: datetime.date) -> dict[str, Any]:
-    return {"zone": settings.TIME_ZONE, "first": first, "last": last}
+    return {"zone": timezone.get_current_timezone_name(), "first": first, "last": last}

@@ -9,7 +9,6 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
-from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
@@ -132,7 +131,7 @@ def overview(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "documents": _documents(numbers, request),
         "unpriced": numbers.counted("unpriced").most_common(5),
         "unpriced_answers": numbers.counted("unpriced").total(),
-        "zone": settings.TIME_ZONE,
+        "zone": timezone.get_current_timezone_name(),
     }
 
 
@@ -171,10 +170,10 @@ def _tiles(request: HttpRequest, numbers: Numbers, begin: datetime.date) -> list
     tokens = numbers.total("prompt_tokens") + numbers.total("completion_tokens")
     share = 100 * numbers.failed / numbers.total("answers") if numbers.total("answers") else 0
     open_questions = unanswered.count()
-    may_read = request.user.has_perm("chat.view_message")
+    may_read, sees_people = map(request.user.has_perm, ("chat.view_message", "chat.view_person"))
     return [
         _tile(_("Messages"), number(numbers.total("questions")), _("asked by people")),
-        _tile(_("People"), number(people), _("who asked something")),
+        _tile(_("People"), number(people), _("who asked something"), "chat_person_changelist" if sees_people else ""),
         _tile(_("Tokens"), short(tokens), _("read and written by models")),
         _tile(_("Cost"), usd(numbers.total("cost")), _("of the answers whose price is known")),
         _tile(_("First token"), seconds(numbers.wait(0.5)), _("median; p95 %s") % seconds(numbers.wait(0.95))),
