@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 RETRIEVAL ?= ../shared/retrieval
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format bench bench-retrieval soak manage clean
+.PHONY: help run test lint format bench bench-retrieval soak replicas manage clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-15s %s\n", $$1, $$2}'
@@ -42,6 +42,9 @@ bench-retrieval: $(VENV)/.dev ## Measure how well search finds, on the collectio
 
 soak: $(VENV)/.dev ## Let people chat for minutes while everything breaks under them, and check every promise
 	$(BIN)/python -m bench.soak
+
+replicas: $(VENV)/.dev ## Try two replicas behind nginx and Caddy, with Redis and one Postgres (what is not installed is skipped)
+	$(BIN)/python -m pytest -rs tests/test_replicas.py
 
 manage: $(VENV)/.run ## Run a command in development mode: make manage ARGS="shell"
 	@DEV_MODE=true $(BIN)/python manage.py $(ARGS)
