@@ -124,7 +124,15 @@ def until(works: object, error: type[Exception]) -> None:
 def person(front: str, email: str) -> Iterator[httpx2.Client]:
     headers = {"X-CC-API-KEY": KEY, "X-CC-EMAIL": email}
     with httpx2.Client(base_url=front, headers=headers, timeout=30) as client:
+        # Caddy asks every two seconds who is ready.
+        until(lambda: both_answer(client), AssertionError)
         yield client
+
+
+def both_answer(client: httpx2.Client) -> None:
+    answers = [client.get("/readyz") for _ in range(4)]
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({answer.headers["X-Replica"] for answer in answers}) == 2
 
 
 def told(events: Iterator[dict[str, object]]) -> str:
