@@ -52,6 +52,12 @@ def test_what_checks_find_is_told_with_what_to_do(settings: Settings) -> None:
     assert "Set it" in line.advice
 
 
+def test_an_address_without_https_is_a_warning(settings: Settings) -> None:
+    settings.SECRET_KEY = "x" * 60 + "abcdefghij"
+    settings.BEHIND_HTTPS = settings.SESSION_COOKIE_SECURE = False
+    assert [line.text[:26] for line in installation.look()] == ["APP_URL begins with http:/"]
+
+
 def test_development_mode_is_not_for_a_public_address(settings: Settings) -> None:
     settings.DEV_MODE, settings.ENV = True, environment(app_url="https://agent.example.com")
     assert "every caller is believed" in words(installation.look())
