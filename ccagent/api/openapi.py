@@ -36,7 +36,8 @@ without `INTERNAL_API_KEY` any key will do.
 
 Every answer that is no stream is JSON in one of two shapes: `ApiResponse`, or `Error` with a sentence that says what
 happened and what to do. That holds for what has no operation too: 404 for another path, 405 for another method, and,
-from the HTTP server itself, 408 for a request that does not arrive whole and 431 for a head that is too long.
+from the HTTP server itself, 408 for a request that does not arrive whole and 431 for a head that is too long. Each has
+an `X-Request-ID`.
 """
 _MEANINGS = {
     400: "The body, a header or a parameter is malformed; the sentence names it.",
@@ -117,7 +118,7 @@ def answer_headers(waits: Sequence[int]) -> list[OpenApiParameter]:
     request = "Names the request in the agent's log; the same as that of the request, where it has a usable one."
     return [
         OpenApiParameter("Retry-After", int, OpenApiParameter.HEADER, response=list(waits), description=retry),
-        OpenApiParameter("X-Request-ID", str, OpenApiParameter.HEADER, response=True, description=request),
+        OpenApiParameter("X-Request-ID", str, OpenApiParameter.HEADER, response=[200], description=request),
     ]
 
 
@@ -145,6 +146,8 @@ def document() -> bytes:
             {"name": "Context", "description": "What the agent is given to know."},
         ],
         "APPEND_COMPONENTS": {"schemas": schemas, "securitySchemes": _SECURITY_SCHEMES},
+        # As in the URL configuration: asking comes first.
+        "SORT_OPERATIONS": False,
         # Choices stay where they are, without a schema of their own.
         "POSTPROCESSING_HOOKS": [],
     }
