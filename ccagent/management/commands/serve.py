@@ -86,7 +86,10 @@ class Command(BaseCommand):
         lines = [f"{settings.APP_NAME} is ready."]
         if settings.CHAT_PAGE:
             lines.append(f"  Chat   {address}/")
-        lines += [f"  API    {address}/api/chat/message", f"  Admin  {address}/admin/", f"  Operator: {operator.name}"]
+        lines.append(f"  API    {address}/api/chat/message")
+        if settings.SHOW_DOCUMENTATION:
+            lines.append(f"  Docs   {address}/api-docs")
+        lines += [f"  Admin  {address}/admin/", f"  Operator: {operator.name}"]
         if operator.password:
             lines.append(f"  Password, shown this once: {operator.password}")
         if settings.ENV.log_format == "json":
