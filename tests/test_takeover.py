@@ -1,5 +1,6 @@
 """An operator answers a person instead of the agent: what the person's window and history get."""
 
+import signal
 import subprocess
 import sys
 import threading
@@ -10,7 +11,7 @@ import httpx2
 import psycopg
 import pytest
 
-from tests.conftest import ROOT, Serve, Server, chunks
+from tests.conftest import ROOT, Serve, Server, chunks, free_port
 from tests.fake_provider import FakeProvider, Gate, text
 from tests.test_coming_back import asking, heard, history, joining, until
 
@@ -263,6 +264,35 @@ def test_a_stream_ends_by_itself(
         Operator(logged_in(browsers, server), email).act("pause")
         with asking(person) as response:
             assert heard(response) == "One moment."
+
+
+def test_with_redis_other_processes_are_told(
+    pair: tuple[Server, Server], email: str, browsers: dict[str, Browser]
+) -> None:
+    here, there = pair
+    with there.client(email) as person:
+        send(person)
+        operator = Operator(logged_in(browsers, here), email)
+        operator.act("pause")
+        with asking(person, "Help") as response:
+            events = opened(response)
+            operator.act("reply", text="I am Ann.")
+            assert [event["chunk"] for event in events] == ["\n\nI am Ann."]
+
+
+def test_at_its_end_a_process_lets_those_go_who_wait(
+    serve: Serve, provider: FakeProvider, email: str, browsers: dict[str, Browser]
+) -> None:
+    model = {"PROVIDER_NAME": "fake", "PROVIDER_MODEL": "fake", "PROVIDER_BASE_URL": provider.base_url}
+    server = serve(PORT=free_port(), APP_URL="http://localhost", **model)
+    with server.client(email) as person:
+        send(person)
+        Operator(logged_in(browsers, server), email).act("pause")
+        with asking(person, "Help") as response:
+            events = opened(response)
+            server.process.send_signal(signal.SIGTERM)
+            assert list(events) == []
+    assert server.process.wait(60) == 0
 
 
 # While the agent is writing.
