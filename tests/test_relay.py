@@ -330,3 +330,9 @@ async def test_a_process_without_a_relay_asks_for_nothing(monkeypatch: pytest.Mo
     with Relay(lambda _: None, lambda: None).following(1, Heard("")):
         await asyncio.sleep(0)
     assert sent == []
+
+
+async def test_who_waits_for_an_operator_looks_when_another_process_says_so() -> None:
+    looks: list[int] = []
+    Relay(lambda _: None, lambda: looks.append(1))._take({"type": "look"})
+    assert looks == [1]

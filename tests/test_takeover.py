@@ -6,6 +6,7 @@ import sys
 import threading
 import uuid
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import httpx2
 import psycopg
@@ -230,6 +231,17 @@ def test_a_stream_ends_when_the_person_stops_it_or_starts_over(
         events = opened(first)
         assert again.delete(address).status_code == 200
         assert list(events) == []
+
+
+@pytest.mark.usefixtures("paused")
+def test_only_so_many_streams_of_a_person_wait(somebody: httpx2.Client, agent: Server, email: str) -> None:
+    with ExitStack() as stack:
+        first = chunks(stack.enter_context(joining(somebody)))
+        next(first)
+        for _ in range(4):
+            another = stack.enter_context(agent.client(email))
+            next(chunks(stack.enter_context(joining(another))))
+        assert list(first) == [{"chunk": "You said: Hi"}]
 
 
 @pytest.mark.usefixtures("paused")

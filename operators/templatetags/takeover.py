@@ -6,6 +6,7 @@ from typing import Any
 from django import template
 
 from chat.models import Message, Person
+from chat.storage import PAUSED
 from operators.takeover import views
 
 register = template.Library()
@@ -24,7 +25,8 @@ def controls(context: dict[str, Any], person: Person | None) -> dict[str, Any]:
 @register.inclusion_tag("operators/flag.html", takes_context=True)
 def flag(context: dict[str, Any], message: Message) -> dict[str, Any]:
     """A button beside an answer: it did not help, or that was a mistake."""
-    return {"message": message, "may": context["request"].user.has_perm("chat.flag_message")} | _form(context)
+    may = message.finish_reason != PAUSED and context["request"].user.has_perm("chat.flag_message")
+    return {"message": message, "may": may} | _form(context)
 
 
 def _form(context: dict[str, Any]) -> dict[str, Any]:
