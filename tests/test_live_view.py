@@ -16,11 +16,13 @@ import pytest
 from channels.db import database_sync_to_async
 from channels.testing import WebsocketCommunicator
 from django.contrib.auth.models import Permission, User
+from django.contrib.sessions.models import Session
 from django.db import OperationalError
 from django.test import Client
 
 from ccagent.asgi import application
 from chat import consumers, live
+from chat.models import Conversation
 from tests.conftest import ROOT, Serve, Server
 from tests.fake_provider import FakeProvider, Gate, text
 
@@ -36,6 +38,7 @@ def cookie_of(transactional_db: None) -> CookieOf:  # noqa: ARG001
 
     @database_sync_to_async  # type: ignore[untyped-decorator]
     def log_in(*permissions: str, **fields: bool) -> str:
+        Conversation.objects.get_or_create(pk=7)
         user = User.objects.create_user(uuid.uuid4().hex, **fields)  # type: ignore[arg-type]
         user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
         client = Client()
@@ -62,7 +65,7 @@ async def test_an_operator_may_watch(cookie_of: CookieOf) -> None:
 
 
 async def test_staff_that_may_see_messages_may_watch(cookie_of: CookieOf) -> None:
-    assert await is_let_in(await cookie_of("view_message", is_staff=True))
+    assert await is_let_in(await cookie_of("view_message", "view_conversation", is_staff=True))
 
 
 async def test_staff_that_may_not_see_messages_may_not(cookie_of: CookieOf) -> None:
@@ -98,10 +101,24 @@ async def test_a_watcher_gets_the_text_of_the_conversation_watched_and_of_no_oth
     await communicator.disconnect()
 
 
+async def test_a_conversation_that_is_none_cannot_be_watched(cookie_of: CookieOf) -> None:
+    communicator = watcher(await cookie_of(is_staff=True, is_superuser=True), conversation=999_999_999)
+    assert not (await communicator.connect(timeout=10))[0]
+
+
+async def test_who_logged_out_hears_no_more(cookie_of: CookieOf, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(consumers, "LOOK_SECONDS", 0)
+    communicator = watcher(await cookie_of(is_staff=True, is_superuser=True))
+    await communicator.connect(timeout=10)
+    await database_sync_to_async(Session.objects.all().delete)()
+    await live.publish(7, 70, "streaming", "Once upon")
+    assert (await communicator.receive_output(timeout=10))["type"] == "websocket.close"
+
+
 async def test_who_cannot_be_looked_up_while_the_database_is_away_is_refused(
     cookie_of: CookieOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def away(_: object) -> bool:
+    def away(*_: object) -> bool:
         raise OperationalError
 
     cookie = await cookie_of(is_staff=True, is_superuser=True)

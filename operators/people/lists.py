@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 else:
     from unfold.views import ChangeList
 
-MOST_COUNTED = 10_000
+MOST_COUNTED = 2_000
 
 
 class ShortPaginator(Paginator):  # type: ignore[type-arg]
-    """Counts up to 10,000 rows: nobody pages further, and to count two million takes longer than to show them."""
+    """Counts up to 2,000 rows: nobody pages further, and to count two million takes longer than to show them."""
 
     @cached_property
     def count(self) -> int:

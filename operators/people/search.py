@@ -4,17 +4,18 @@ import re
 from dataclasses import dataclass
 
 from django.db import connection
-from django.db.models import F, QuerySet
-from django.db.models.expressions import CombinedExpression, RawSQL
+from django.db.models import QuerySet
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from ccagent.text import clean
 from chat.models import Message
 
-LOOKED_AT = 4000
-"""Newest messages that are tried one by one. Words that are common are found among them; rare ones by the index."""
-MOST = 1000
+LOOKED_AT = 20_000
+"""Newest messages that are tried one by one: common words are found among them, and rare ones by the index."""
+ENOUGH = 20
+"""Words of which so many are among those are too common for the index."""
+MOST = 200
 """Most messages that a search finds, the newest."""
 _MAX_WORDS = 20
 _MAX_TERM_CHARS = 100
@@ -47,8 +48,13 @@ _WORD = """CASE WHEN numnode(plainto_tsquery('english', %s)) = 0 OR numnode(plai
     to_tsquery('simple', %s) || plainto_tsquery('english', %s) || plainto_tsquery('german', %s) END"""
 
 
+# Unless there is no other: who searches for "it is" means that.
+_ALL = """(SELECT CASE WHEN numnode(query) = 0 THEN to_tsquery('simple', %s) ELSE query END
+    FROM (SELECT {query} AS query) AS typed)"""
+
+
 def _sql(wanted: list[Term]) -> tuple[str, list[str]]:
-    """An expression of Postgres with its values; it finds nothing where all words are left out."""
+    """An expression of Postgres with its values."""
     pieces: list[str] = []
     values: list[str] = []
     for term in wanted:
@@ -59,7 +65,21 @@ def _sql(wanted: list[Term]) -> tuple[str, list[str]]:
         for word in term.words:
             pieces.append(f"{'!!' if term.excluded else ''} ({_WORD})")
             values += [word, word, f"'{word}'{':*' if len(word) > 2 else ''}", word, word]
-    return " && ".join(f"({piece})" for piece in pieces) or "''::tsquery", values
+    every = " & ".join(f"'{word}'" for term in wanted if not term.excluded for word in term.words)
+    query = " && ".join(f"({piece})" for piece in pieces) or "''::tsquery"
+    return _ALL.format(query=query), [every, *values]
+
+
+# A function around the column keeps its index out of this: these are looked at one by one, the newest first.
+_RECENT = """
+WITH newest AS MATERIALIZED ({newest})
+SELECT (SELECT count(*) FROM newest), ARRAY(
+    SELECT id FROM newest JOIN chat_messagewords ON message_id = id WHERE coalesce(words, '') @@ ({query})
+    ORDER BY created_at DESC, id DESC LIMIT %s)"""
+# A query of which the planner knows nothing, or it takes words that begin alike for half of all and reads everything.
+_BY_INDEX = """
+WITH found AS MATERIALIZED (SELECT message_id FROM chat_messagewords WHERE words @@ (SELECT {query}))
+SELECT id FROM ({messages}) message JOIN found ON message_id = id ORDER BY created_at DESC, id DESC LIMIT %s"""
 
 
 def found(messages: QuerySet[Message], typed: str) -> list[int]:
@@ -67,16 +87,17 @@ def found(messages: QuerySet[Message], typed: str) -> list[int]:
     wanted = terms(typed)
     if all(term.excluded for term in wanted):
         return []
-    sql, values = _sql(wanted)
-    query: CombinedExpression = RawSQL(sql, values)  # type: ignore[assignment]
-    messages = messages.order_by("-created_at", "-pk")
-    recent = Message.objects.filter(pk__in=messages.values("pk")[:LOOKED_AT], words__words=query)
-    newest = list(recent.order_by("-created_at", "-pk").values_list("pk", flat=True)[:MOST])
-    if len(newest) >= LOOKED_AT // 20:
-        return newest
-    # Not ordered by a column that has an index, or the planner might walk along that one, to the end.
-    by_index = messages.filter(words__words=query).order_by(F("created_at") + RawSQL("interval '0'", []))
-    return list(by_index.reverse().values_list("pk", flat=True)[:MOST])
+    query, values = _sql(wanted)
+    rows = messages.order_by("-created_at", "-pk").values_list("id", "created_at")
+    newest, of_newest = rows[:LOOKED_AT].query.sql_with_params()
+    every, of_every = rows.order_by().query.sql_with_params()
+    with connection.cursor() as cursor:
+        cursor.execute(_RECENT.format(newest=newest, query=query), [*of_newest, *values, MOST])
+        looked_at, keys = cursor.fetchone()
+        if looked_at == LOOKED_AT and len(keys) < ENOUGH:
+            cursor.execute(_BY_INDEX.format(messages=every, query=query), [*values, *of_every, MOST])
+            keys = [pk for (pk,) in cursor.fetchall()]
+    return list(keys)
 
 
 def snippets(keys: list[int], typed: str) -> dict[int, SafeString]:
