@@ -24,7 +24,7 @@ def test_the_answer_that_an_operator_writes_is_there_for_who_asks_again(
     provider.replies(text("I don't know."))
     person.post("/api/chat/message", json={"message": question})
     sign_in(page, server)
-    page.get_by_role("link", name="Unanswered").click()
+    page.get_by_role("link", name="Unanswered", exact=True).click()
     group = page.get_by_role("article").filter(has_text=question)
     group.get_by_text("the agent did not know").wait_for()
     assert serious_axe_findings(page) == []
