@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from ccagent.text import clean
+from chat import storage
 from chat.agent.tools import ToolFailed
 from chat.models import MAX_FACT_CHARS, Fact
 
@@ -50,7 +51,7 @@ def remember(email: str, fact: str, conversation: int | None = None) -> str:
     if problem := _problem(email, text):
         raise ToolFailed(problem)
     with transaction.atomic():
-        if conversation and not _is_there(conversation):
+        if conversation and not storage.holds(conversation):
             raise ToolFailed("This conversation was deleted.")
         _one_at_a_time(email)
         known = _facts(email)
@@ -98,13 +99,6 @@ def _problem(email: str, text: str) -> str:
 def _facts(email: str) -> dict[str, int]:
     """Primary keys by texts in lower case."""
     return {text.lower(): pk for pk, text in Fact.objects.filter(email=email).values_list("pk", "text")}
-
-
-def _is_there(conversation: int) -> bool:
-    """Whether a conversation exists, which until the transaction ends nobody deletes."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 1 FROM chat_conversation WHERE id = %s FOR KEY SHARE", [conversation])
-        return cursor.fetchone() is not None
 
 
 def _one_at_a_time(email: str) -> None:

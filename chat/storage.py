@@ -252,6 +252,13 @@ def archive(email: str) -> int | None:
     return archived[0]
 
 
+def holds(conversation: int) -> bool:
+    """Whether a conversation exists, which until the transaction ends nobody deletes."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1 FROM chat_conversation WHERE id = %s FOR KEY SHARE", [conversation])
+        return cursor.fetchone() is not None
+
+
 def is_running(conversation: int) -> bool:
     """Whether an answer of the conversation is still in the making."""
     return _alive().filter(conversation=conversation).exists()

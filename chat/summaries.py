@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from django.conf import settings
-from django.db import IntegrityError, InterfaceError, OperationalError
+from django.db import IntegrityError, InterfaceError, OperationalError, transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
 from ccagent.database import in_database
 from ccagent.text import cut_to
-from chat import window
+from chat import storage, window
 from chat.agent import attempts, configuration, windows
 from chat.agent.errors import ProviderError
 from chat.agent.events import Asked, ModelCall, TextDelta, Usage
@@ -151,12 +151,18 @@ def release(conversation: int) -> None:
 
 
 def store(summary: Summary, calls: Sequence[ModelCall] = ()) -> None:
-    """Keeps a summary unless one that reaches further is there; its calls were paid for either way."""
+    """Keeps a summary unless one that reaches further is there; its calls were paid for either way.
+
+    Nothing is kept where the conversation was deleted meanwhile.
+    """
     _note(summary, calls)
-    spending.add_to(summary.conversation_id, summary.cost)
-    further = Summary.objects.filter(conversation=summary.conversation_id, through__gte=summary.through)
-    if not further.exists():
-        summary.save()
+    with transaction.atomic():
+        if not storage.holds(summary.conversation_id):
+            return
+        spending.add_to(summary.conversation_id, summary.cost)
+        further = Summary.objects.filter(conversation=summary.conversation_id, through__gte=summary.through)
+        if not further.exists():
+            summary.save()
 
 
 def _job(conversation: int, budget: int) -> Job | None:

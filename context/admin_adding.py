@@ -8,7 +8,6 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import get_object_or_404
-from django.template.defaultfilters import filesizeformat
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
@@ -73,12 +72,12 @@ class Adding(Base):
         most = min(settings.ENV.context_max_bytes, settings.BODY_LIMIT - _AROUND_A_FILE)
         context = {
             **self.admin_site.each_context(request),
-            "opts": self.opts,
+            **({"opts": self.opts, "original": replaced} if replaced else {}),
             "title": title,
             "form": form,
             "replaced": replaced,
             "most_bytes": most,
-            "most": filesizeformat(most),
+            "most": f"{most / 1e6:g} MB",
         }
         return TemplateResponse(request, "admin/context/document/add.html", context)
 

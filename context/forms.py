@@ -41,7 +41,7 @@ class AddForm(forms.Form):
         max_length=255,
         help_text=_(
             "Texts, PDF, Word, PowerPoint, Excel, HTML, CSV, JSON, notebooks, source code. "
-            "A file replaces an earlier one of the same name. Without JavaScript: 10 MB together."
+            "A file replaces an earlier one of the same name."
         ),
     )
     title = forms.CharField(

@@ -131,7 +131,8 @@ def test_a_page_shows_what_was_said_and_nothing_in_it_acts(email: str) -> None:
     assert "<script" not in html
     assert html.count("<img ") == 1
     assert f'src="data:image/png;base64,{PIXEL}" alt="x&quot; onerror=' in html
-    assert "href=" not in html
+    assert 'href="javascript' not in html
+    assert 'src="http' not in html
 
 
 # The command.

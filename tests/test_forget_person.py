@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from decimal import Decimal
 from pathlib import Path
 
 import httpx2
@@ -21,6 +22,7 @@ from django.utils import timezone
 from chat import memory, storage
 from chat.content import Image, Text
 from chat.models import Conversation, Summary, ToolCall
+from chat.money import spending
 from context.ingest import ingest
 from operators.audit import Action, record
 from operators.data import forgetting
@@ -37,6 +39,7 @@ def talked(email: str, words: str = "Hi") -> storage.OpenedTurn:
     storage.close_turn(opened.answer.pk, outcome, [])
     ToolCall.objects.create(message=opened.answer, call_id="1", name="t", arguments=json.dumps({"who": email}))
     Summary.objects.create(conversation=opened.answer.conversation, through=2, text=email)
+    spending.add(email, Decimal("0.01"), opened.answer.conversation_id)
     memory.remember(email, f"Writes from {email}")
     return opened
 

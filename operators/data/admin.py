@@ -22,6 +22,7 @@ from operators.data.formats import FORMATS, Format
 from operators.data.forms import ForgetForm, PersonForm
 from operators.models import ForgottenPerson
 
+_NAMED = 100
 _NAMES = {
     "conversations": gettext_lazy("conversations, archived ones too"),
     "messages": gettext_lazy("messages"),
@@ -92,7 +93,6 @@ class ForgottenPersonAdmin(ReadOnly, ModelAdmin[ForgottenPerson]):
         held = forgetting.held(email) if email else {}
         context = {
             **self.admin_site.each_context(request),
-            "opts": self.opts,
             "title": _("Forget a person"),
             "email": email,
             "form": form,
@@ -145,6 +145,3 @@ def _exported(request: HttpRequest, chosen: QuerySet[Any], form: Format) -> Stre
     whom = [email or "anonymous calls" for email in emails] if len(emails) <= _NAMED else [f"more than {_NAMED} people"]
     record_each(request, Action.EXPORTED, whom, details=form)
     return download(conversations, form)
-
-
-_NAMED = 100

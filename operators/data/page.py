@@ -11,6 +11,7 @@ from django.utils.safestring import SafeString
 
 from chat.content import Block, File, Image
 from chat.models import Conversation, Message
+from operators.people.markup import plain, rendered
 
 _SHOWN = re.compile(r"data:image/(?:png|jpeg|gif|webp)[;,]")
 _STYLE = """
@@ -20,7 +21,8 @@ h2 { margin-top: 3rem; border-bottom: 1px solid #8886; }
 article { margin: 1rem 0; padding: .75rem 1rem; border-radius: .75rem; background: #8881; }
 article.user { margin-left: 15%; background: #38f2; }
 header, .quiet { color: GrayText; font-size: .8rem; }
-.text { white-space: pre-wrap; }
+.text, .op-plain { white-space: pre-wrap; }
+table { border-collapse: collapse; } th, td { border: 1px solid #8886; padding: .25rem .5rem; }
 img { display: block; max-width: 100%; max-height: 30rem; margin: .5rem 0; border-radius: .5rem; }
 details { margin: .5rem 0; font-size: .85rem; } pre { white-space: pre-wrap; }
 """
@@ -90,7 +92,7 @@ def _block(message: Message, position: int, block: Block) -> SafeString:
         return _image(message, position, block)
     if isinstance(block, File):
         return format_html("<details><summary>File {}</summary><pre>{}</pre></details>", block.name, block.text)
-    return format_html('<div class="text">{}</div>', block.text)
+    return rendered(block.text) if message.role == Message.Role.ASSISTANT else plain(block.text)
 
 
 def _image(message: Message, position: int, image: Image) -> SafeString:
