@@ -329,7 +329,7 @@ def test_failures_are_an_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
     assert run("doctor").out.splitlines()[1:3] == ["warning  model: slow", "         Wait."]
     assert run("doctor").code == 0
     said.append(failure("disk", "full"))
-    assert (run("doctor").code, run("doctor").out.splitlines()[-1]) == (1, "1 failures, 1 warnings, 1 ok.")
+    assert (run("doctor").code, run("doctor").out.splitlines()[-1]) == (1, "Failures: 1, warnings: 1, ok: 1.")
 
 
 def test_machines_get_json(monkeypatch: pytest.MonkeyPatch) -> None:

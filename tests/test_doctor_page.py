@@ -38,7 +38,7 @@ def test_to_come_to_the_page_asks_nobody(calls: list[int]) -> None:
 @pytest.mark.django_db
 def test_each_line_is_shown_with_what_to_do() -> None:
     page = browser().post(PAGE, secure=True).content.decode()
-    assert "1 failures, 1 warnings, 1 ok" in page
+    assert "Failures: 1, warnings: 1, ok: 1" in page
     assert "&lt;slow&gt;" in page
     assert "Make room." in page
 

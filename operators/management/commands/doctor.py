@@ -35,4 +35,6 @@ class Command(BaseCommand):
             if line.advice:
                 self.stdout.write(f"{'':8} {line.advice}")
         counts = {level: sum(line.level is level for line in lines) for level in Level}
-        self.stdout.write(f"{counts[Level.FAILURE]} failures, {counts[Level.WARNING]} warnings, {counts[Level.OK]} ok.")
+        self.stdout.write(
+            f"Failures: {counts[Level.FAILURE]}, warnings: {counts[Level.WARNING]}, ok: {counts[Level.OK]}."
+        )
