@@ -88,6 +88,13 @@ def test_every_management_command_of_ours_is_documented() -> None:
     assert [name for name in names if f"manage.py {name}" not in text] == []
 
 
+def test_the_readme_has_a_table_of_all_commands() -> None:
+    ours = [config for config in apps.get_app_configs() if Path(config.path).parent == ROOT]
+    names = [name for config in ours for name in find_commands(f"{config.path}/management")]
+    table = README.partition("\n## Commands\n")[2].partition("\n## ")[0]
+    assert [name for name in names if f"`{name}`" not in table] == []
+
+
 def test_the_platform_starts_what_the_readme_says() -> None:
     [command] = re.findall(r"^web: (.+)$", (ROOT / "Procfile").read_text(), re.MULTILINE)
     assert command == "python manage.py serve"
