@@ -180,7 +180,7 @@ def _tiles(request: HttpRequest, numbers: Numbers, begin: datetime.date) -> list
         _tile(_("Failed answers"), number(numbers.failed), _("%s %% of all") % f"{share:.1f}"),
         _tile(
             _("Unanswered"),
-            number(open_questions),
+            number(open_questions) + ("+" if open_questions == unanswered.MAX_QUESTIONS else ""),
             _("open questions, of all time"),
             "unanswered" if may_read else "",
         ),

@@ -40,9 +40,13 @@ _LONG_AGO = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
 
 def count(since: datetime.datetime = _LONG_AGO) -> int:
-    """How many questions are open whose answers were given since then; a partial index holds just these."""
+    """How many questions are open whose answers were given since then, at most 1,000: as many as the page has.
+
+    A partial index holds just the open ones.
+    """
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT count(*) {_OPEN}", {"since": since})
+        counted = f"SELECT count(*) FROM (SELECT {_OPEN} LIMIT %(most)s) AS found"
+        cursor.execute(counted, {"since": since, "most": MAX_QUESTIONS})
         return int(cursor.fetchone()[0])
 
 
