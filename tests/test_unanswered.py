@@ -142,6 +142,14 @@ def test_only_answers_are_flagged(operator: Client) -> None:
     assert unanswered.count() == 0
 
 
+def test_the_flag_is_below_each_answer_of_a_transcript_but_not_below_a_pause(operator: Client) -> None:
+    answer = asked("Is parking free?", gap="")
+    sentence = asked("Hello?", gap="", finish_reason="paused")
+    shown = operator.get(f"/admin/chat/conversation/{answer.conversation_id}/change/").content.decode()
+    assert f"{ADDRESS}flag/{answer.pk}/" in shown
+    assert f"{ADDRESS}flag/{sentence.pk}/" not in shown
+
+
 # Done.
 
 
