@@ -210,6 +210,7 @@ else:
 
 # --- Pages and files ------------------------------------------------------------------------------------------------
 LANGUAGE_CODE = "en"
+FORMAT_MODULE_PATH = "ccagent.formats"
 TIME_ZONE = ENV.time_zone
 USE_TZ = True
 STATIC_URL = "/static/"

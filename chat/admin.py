@@ -2,6 +2,7 @@
 
 from django.contrib import admin
 from django.utils.text import Truncator
+from django.utils.translation import gettext_lazy as _
 
 from ccagent.admin_base import ModelAdmin, ReadOnly
 from chat import prompt_admin  # noqa: F401  (registers itself)
@@ -17,7 +18,7 @@ class SummaryAdmin(ReadOnly, ModelAdmin[Summary]):
     search_fields = ["conversation__email"]
     readonly_fields = ["created_at"]
 
-    @admin.display(description="text")
+    @admin.display(description=_("text"))
     def beginning(self, summary: Summary) -> str:
         return Truncator(summary.text).chars(100)
 
