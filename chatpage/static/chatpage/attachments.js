@@ -6,7 +6,7 @@ const LARGEST_IMAGE = 3_500_000;
 const LONGEST_SIDE = 2048;
 const LARGEST_FILE = 7_000_000;
 
-/** `{block, name, preview}`; raises an Error with a sentence. The text of a PDF and the like is taken out by the server. */
+/** `{block, name, preview}`; raises an Error with a sentence. The server takes out the text of PDF and the like. */
 export async function read(file) {
   if (!file.size) throw new Error(`“${file.name}” is empty, or a folder.`);
   if (file.type.startsWith("image/") && file.type !== "image/svg+xml") return readImage(file);

@@ -78,7 +78,8 @@ export class Composer {
     this.#showAttached();
     for (const file of files) {
       try {
-        if (this.#attached.length >= MOST_ATTACHED) throw new Error(`A message takes ${MOST_ATTACHED} attachments at most.`);
+        if (this.#attached.length >= MOST_ATTACHED)
+          throw new Error(`A message takes ${MOST_ATTACHED} attachments at most.`);
         this.#attached.push(await read(file));
         announce(`Attached ${file.name}.`);
       } catch (error) {
@@ -120,7 +121,11 @@ export class Composer {
         this.#showAttached();
         this.focus();
       };
-      const button = make("button", { type: "button", "aria-label": `Remove ${each.name}`, onclick: remove }, icon("remove"));
+      const button = make(
+        "button",
+        { type: "button", "aria-label": `Remove ${each.name}`, onclick: remove },
+        icon("remove"),
+      );
       const look = each.preview ? make("img", { src: each.preview, alt: "" }) : icon("file");
       return make("li", {}, look, make("span", {}, each.name), button);
     });

@@ -44,7 +44,10 @@ export class Conversation {
     this.#api = api;
     this.#guest = guest;
     const entering = this.#show(api, guest);
-    this.#entered = entering.then(() => {}, () => {});
+    this.#entered = entering.then(
+      () => {},
+      () => {},
+    );
     try {
       const [answer, stream] = await entering;
       if (stream) await this.#comeBack(answer, stream);
@@ -132,7 +135,8 @@ export class Conversation {
     };
     const ended = await this.#follow(answer, open);
     if (this.#api !== api || this.isRunning) return;
-    if (isGone) await this.enter(api, this.#guest); // it has ended, and is in the history
+    if (isGone)
+      await this.enter(api, this.#guest); // it has ended, and is in the history
     else if (ended) await this.#comeBackToNext(api, answer.isOperators ? WAIT_AGAIN : 0);
   }
 

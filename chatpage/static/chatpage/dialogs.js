@@ -17,13 +17,18 @@ export function addDialog(api, refused) {
     event.preventDefault();
     const value = fields[kind()].value.trim();
     if (!value) return missing();
-    await busy(form, async () => {
-      tell("", kind() === "url" ? "Fetching the page…" : "Adding…");
-      const added = kind() === "url" ? await api().addUrl(value) : await api().addText(value, find("add-heading").value.trim());
-      tell("", `Added “${added.title}”: ${added.characters.toLocaleString()} characters.`);
-      for (const field of [find("add-heading"), ...Object.values(fields)]) field.value = "";
-      fields[kind()].focus();
-    }, complain);
+    await busy(
+      form,
+      async () => {
+        tell("", kind() === "url" ? "Fetching the page…" : "Adding…");
+        const added =
+          kind() === "url" ? await api().addUrl(value) : await api().addText(value, find("add-heading").value.trim());
+        tell("", `Added “${added.title}”: ${added.characters.toLocaleString()} characters.`);
+        for (const field of [find("add-heading"), ...Object.values(fields)]) field.value = "";
+        fields[kind()].focus();
+      },
+      complain,
+    );
   });
   find("add-close").addEventListener("click", () => dialog.close());
 
@@ -56,15 +61,19 @@ export function overDialog(startOver, refused) {
   const dialog = find("over");
   find("over-form").addEventListener("submit", async (event) => {
     event.preventDefault();
-    await busy(event.target, async () => {
-      await startOver();
-      dialog.close();
-    }, (error) => {
-      say(find("over-problem"), error.message);
-      if (error.status !== 401) return;
-      dialog.close();
-      refused(error.message);
-    });
+    await busy(
+      event.target,
+      async () => {
+        await startOver();
+        dialog.close();
+      },
+      (error) => {
+        say(find("over-problem"), error.message);
+        if (error.status !== 401) return;
+        dialog.close();
+        refused(error.message);
+      },
+    );
   });
   find("over-close").addEventListener("click", () => dialog.close());
 

@@ -41,7 +41,8 @@ function turnAway(sentence, person = session.load()) {
 
 function inside(isInside) {
   find("room").hidden = !isInside;
-  for (const tool of document.querySelectorAll("[data-inside]")) tool.hidden = !isInside || (tool.id === "leave" && door.isOpen);
+  for (const tool of document.querySelectorAll("[data-inside]"))
+    tool.hidden = !isInside || (tool.id === "leave" && door.isOpen);
 }
 
 find("theme").addEventListener("click", () => globalThis.switchTheme());

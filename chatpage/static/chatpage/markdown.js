@@ -119,7 +119,8 @@ function link({ href, title, tokens, autolink }) {
 function image({ href, title, text }) {
   if (PICTURE.test(href)) return make("img", { src: href, alt: text, title });
   const words = text || "Image";
-  return LINK.test(href) ? link({ href, title: "An image, at its own address", tokens: [{ type: "escape", text: words }] }) : words;
+  if (!LINK.test(href)) return words;
+  return link({ href, title: "An image, at its own address", tokens: [{ type: "escape", text: words }] });
 }
 
 function code({ text, lang }) {
@@ -129,7 +130,12 @@ function code({ text, lang }) {
   return make(
     "div",
     { class: "code" },
-    make("div", { class: "bar" }, make("span", {}, language), copyButton(about, () => words.textContent)),
+    make(
+      "div",
+      { class: "bar" },
+      make("span", {}, language),
+      copyButton(about, () => words.textContent),
+    ),
     make("pre", { tabindex: 0, role: "region", "aria-label": language ? `Code, ${language}` : "Code" }, words),
   );
 }
@@ -148,7 +154,11 @@ function table({ header, rows }) {
     row.map((cell) => make(tag, { class: cell.align, scope: tag === "th" && "col" }, ...inline(cell.tokens)));
   const head = make("thead", {}, make("tr", {}, ...cells(header, "th")));
   const body = make("tbody", {}, ...rows.map((row) => make("tr", {}, ...cells(row, "td"))));
-  return make("div", { class: "wide", tabindex: 0, role: "region", "aria-label": "Table" }, make("table", {}, head, body));
+  return make(
+    "div",
+    { class: "wide", tabindex: 0, role: "region", "aria-label": "Table" },
+    make("table", {}, head, body),
+  );
 }
 
 const reference = document.createElement("textarea");

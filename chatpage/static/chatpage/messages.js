@@ -116,7 +116,12 @@ export class Answer {
 
   #foot(date, sources = []) {
     const copy = copyButton("Copy the answer", () => this.text);
-    const foot = make("div", { class: "foot" }, make("time", { datetime: date.toISOString() }, time.format(date)), copy);
+    const foot = make(
+      "div",
+      { class: "foot" },
+      make("time", { datetime: date.toISOString() }, time.format(date)),
+      copy,
+    );
     if (sources.length) foot.append(sourceList(sources));
     this.element.append(foot);
   }
@@ -124,7 +129,12 @@ export class Answer {
 
 function sourceList(sources) {
   const label = sources.length === 1 ? "1 source" : `${sources.length} sources`;
-  const list = make("details", { class: "sources" }, make("summary", {}, label), make("ol", {}, ...sources.map(source)));
+  const list = make(
+    "details",
+    { class: "sources" },
+    make("summary", {}, label),
+    make("ol", {}, ...sources.map(source)),
+  );
   list.addEventListener("toggle", () => list.scrollIntoView({ block: "nearest" }));
   return list;
 }
