@@ -11,6 +11,7 @@ export class Composer {
   #problem = find("composer-problem");
   #attached = [];
   #reading = 0;
+  #sendsThen = false; // somebody sent while files were still being read
   #running = false;
 
   /** `send(blocks)` is called with a message that holds something. */
@@ -84,15 +85,18 @@ export class Composer {
         announce(`Attached ${file.name}.`);
       } catch (error) {
         this.complain(error.message);
+        this.#sendsThen = false;
       }
       this.#reading -= 1;
       this.#showAttached();
     }
     this.focus();
+    if (this.#sendsThen && !this.#reading) this.#submit();
   }
 
   #submit() {
     const text = this.#words.value;
+    this.#sendsThen = this.#reading > 0;
     if (this.#running || this.#reading || !(text.trim() || this.#attached.length)) return;
     const kept = { text, attached: this.#attached };
     const blocks = this.#attached.map(({ block }) => block);
