@@ -24,7 +24,8 @@ STREAM = "/api/chat/message/stream"
 
 def written(language: str) -> str:
     """The configuration as the document has it."""
-    return re.findall(rf"^```{language}\n(.+?)^```", DOCUMENT, re.MULTILINE | re.DOTALL)[0]
+    block: str = re.findall(rf"^```{language}\n(.+?)^```", DOCUMENT, re.MULTILINE | re.DOTALL)[0]
+    return block
 
 
 def nginx(folder: Path, port: str, replicas: list[str]) -> list[str]:
