@@ -1,9 +1,13 @@
 """What is remembered of people and of conversations, for operators: to read, not to write."""
 
 from django.contrib import admin
+from django.contrib.admin.models import LogEntry
+from django.db.models import QuerySet
+from django.http import HttpRequest
 from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy as _
 
+from ccagent import audit
 from ccagent.admin_base import ModelAdmin, ReadOnly
 from chat import prompt_admin  # noqa: F401  (registers itself)
 from chat.mcp import admin as tool_servers  # noqa: F401  (registers itself)
@@ -32,3 +36,9 @@ class FactAdmin(ReadOnly, ModelAdmin[Fact]):
     list_filter = ["created_at"]
     search_fields = ["email", "text"]
     readonly_fields = ["created_at"]
+
+    def log_deletions(self, request: HttpRequest, queryset: QuerySet[Fact]) -> list[LogEntry]:
+        """Whose they were; what they said is not kept, and Django's own history would."""
+        details = str(self.opts.verbose_name)
+        audit.record_each(request, audit.Action.DELETED, [fact.email for fact in queryset], details=details)
+        return []

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import httpx2
 import pytest
 from django.conf import settings
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
@@ -12,7 +13,9 @@ from django.utils import timezone
 from chat import memory, storage
 from chat.agent.tools import ToolFailed
 from chat.content import Text
-from chat.models import Fact
+from chat.models import Fact, Person
+from operators.audit import Action
+from operators.models import AuditEntry
 from tests.conftest import Serve, Server
 from tests.fake_provider import Call, FakeProvider, call, text, tool_calls
 
@@ -203,10 +206,10 @@ def get(operator: Client, path: str) -> str:
 
 
 def test_the_facts_are_listed_under_the_person(operator: Client) -> None:
-    conversation = storage.open_turn(ANN, [Text("Hi")], timezone.now()).question.conversation_id
+    storage.open_turn(ANN, [Text("Hi")], timezone.now())
     memory.remember(ANN, "<b>Has a dog</b>")
     memory.remember("bob@example.com", "Has a cat")
-    page = get(operator, f"chat/conversation/{conversation}/change/")
+    page = get(operator, f"chat/person/{Person.objects.get(email=ANN).pk}/change/")
     assert "&lt;b&gt;Has a dog&lt;/b&gt;" in page
     assert "Has a cat" not in page
 
@@ -225,6 +228,13 @@ def test_a_fact_may_be_deleted(operator: Client) -> None:
     assert f"/admin/chat/fact/{fact.pk}/delete/" in get(operator, f"chat/fact/{fact.pk}/change/")
     operator.post(f"/admin/chat/fact/{fact.pk}/delete/", {"post": "yes"}, secure=True)
     assert not Fact.objects.exists()
+
+
+def test_the_log_says_whose_fact_was_deleted_and_not_what_it_said(operator: Client) -> None:
+    memory.remember(ANN, REX)
+    operator.post(f"/admin/chat/fact/{Fact.objects.get().pk}/delete/", {"post": "yes"}, secure=True)
+    assert AuditEntry.objects.get(action=Action.DELETED).whom == ANN
+    assert not LogEntry.objects.exists()
 
 
 def test_a_fact_is_not_made_up_by_an_operator(operator: Client) -> None:
