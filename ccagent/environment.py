@@ -427,7 +427,7 @@ def prices_in(value: str) -> tuple[tuple[str, Decimal, Decimal], ...]:
     """Pattern of a model's name, USD for a million tokens of input, the same of output; raises ``ValueError``."""
     found = []
     for entry in _entries(value):
-        match = re.fullmatch(r"(\S+?)\s*=\s*([0-9]{1,7}(?:\.[0-9]{1,9})?)\s*/\s*([0-9]{1,7}(?:\.[0-9]{1,9})?)", entry)
+        match = re.fullmatch(r"(\S+?)\s*=\s*([0-9]{1,4}(?:\.[0-9]{1,9})?)\s*/\s*([0-9]{1,4}(?:\.[0-9]{1,9})?)", entry)
         if not match:
             raise ValueError("it must look like my-llama*=0/0, big-model=1.25/10")
         found.append((match[1], Decimal(match[2]), Decimal(match[3])))

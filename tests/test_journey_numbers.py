@@ -28,8 +28,10 @@ def test_the_front_page_shows_charts_and_tables(page: Page, server: Server, emai
         ask(person, MESSAGE)
     page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
     sign_in(page, server)
-    page.locator(".chart-of-table.drawn").nth(3).wait_for()
-    assert page.evaluate(DRAWN) == [True] * 4
+    page.locator(".chart-of-table.drawn").nth(2).wait_for()
+    drawn = page.evaluate(DRAWN)
+    assert len(drawn) >= 3
+    assert all(drawn)
     page.get_by_role("link", name="7 days").click()
     page.get_by_text("As a table").first.click()
     assert page.locator("#table-messages tbody tr").count() == 7

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
 
+import genai_prices
 import httpx2
 import psycopg
 import pytest
@@ -71,6 +72,17 @@ def test_one_call_without_a_price_leaves_the_whole_unknown() -> None:
     assert prices.cost(Environment(), calls) is None
 
 
+def test_what_the_library_cannot_do_spoils_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(genai_prices, "calc_price", lambda *_args, **_more: 1 / 0)
+    assert cost("openai", "gpt-4o-mini", Usage(10, 10)) is None
+
+
+def test_a_cost_fits_its_column() -> None:
+    assert cost("my-box", "big", Usage(100 * MILLION, 0), Environment(prices="big=9999/0")) == 999_900
+    calls = [ModelCall("my-box", "big", Usage(100 * MILLION, 0))] * 100
+    assert prices.cost(Environment(prices="big=9999/0"), calls) == 9_999_999
+
+
 def test_what_runs_without_a_network_is_free() -> None:
     assert cost("offline", "", Usage(1000, 10)) == 0
 
@@ -90,13 +102,13 @@ def test_of_the_operators_prices_the_first_that_fits_counts() -> None:
 
 def paid(serve: Serve, provider: FakeProvider, **variables: str) -> Server:
     model = {"PROVIDER_NAME": "fake", "PROVIDER_MODEL": "big", "PROVIDER_BASE_URL": provider.base_url}
-    return serve(**model, PROVIDER_RETRIES="0", PRICES="big=1000000/2000000, small=3/3", **variables)
+    return serve(**model, PROVIDER_RETRIES="0", PRICES="big=1000/2000, small=3/3", **variables)
 
 
 @pytest.fixture
 def dear(serve: Serve, provider: FakeProvider) -> Server:
-    """A token costs a dollar, a written one two; a person has one dollar."""
-    return paid(serve, provider, MONTHLY_BUDGET_USD_PER_PERSON="1", BUDGET_ANSWER="Enough for now.")
+    """A token costs a tenth of a cent, a written one two; a person has a tenth of a cent."""
+    return paid(serve, provider, MONTHLY_BUDGET_USD_PER_PERSON="0.001", BUDGET_ANSWER="Enough for now.")
 
 
 @pytest.fixture
@@ -108,7 +120,7 @@ def visitor(dear: Server, email: str) -> Iterator[httpx2.Client]:
 def test_an_answer_is_stored_with_its_cost(visitor: httpx2.Client, dear: Server, email: str) -> None:
     ask(visitor, MESSAGE)
     answer = kept(dear, email)
-    assert answer["cost"] == answer["prompt_tokens"] + 2 * answer["completion_tokens"] > 0
+    assert 1000 * answer["cost"] == answer["prompt_tokens"] + 2 * answer["completion_tokens"] > 0
 
 
 def test_the_model_that_answered_is_the_one_that_is_paid(serve: Serve, provider: FakeProvider, email: str) -> None:

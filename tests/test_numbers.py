@@ -83,6 +83,7 @@ def nobody() -> None:
 def test_an_empty_page_says_so(show: Show) -> None:
     context = show()
     assert tiles(context)["Messages"] == "0"
+    assert all(chart.is_empty for chart in context["charts"])
     assert (context["errors"], context["documents"], context["uncounted"]) == ([], [], 0)
 
 

@@ -1,5 +1,6 @@
 """What model calls cost, at today's prices."""
 
+import logging
 from collections.abc import Iterable
 from decimal import Decimal
 from fnmatch import fnmatchcase
@@ -11,16 +12,20 @@ from chat.agent.offline import OfflineProvider
 from chat.agent.vendors import VENDORS
 from chat.money.models import DECIMAL_PLACES
 
+logger = logging.getLogger(__name__)
+
 _NAMES_IN_LIBRARY = {"google-genai": "google", "mistralai": "mistral", "xai": "x-ai"}
 _MILLION = 1_000_000
 _SMALLEST = Decimal(1).scaleb(-DECIMAL_PLACES)
+_MOST = Decimal(9_999_999)
+"""What a column holds; tokens are what a provider says."""
 
 
 def cost(env: Environment, calls: Iterable[ModelCall]) -> Decimal | None:
     """USD for all of these calls; None where the price of one is not known."""
     prices = [_price(env, call) for call in calls]
     known = [price for price in prices if price is not None]
-    return sum(known, Decimal(0)).quantize(_SMALLEST) if len(known) == len(prices) else None
+    return min(sum(known, Decimal(0)), _MOST).quantize(_SMALLEST) if len(known) == len(prices) else None
 
 
 def _price(env: Environment, call: ModelCall) -> Decimal | None:
@@ -47,5 +52,8 @@ def _in_library(provider: str, model: str, usage: Usage, address: str) -> Decima
         if provider in VENDORS:
             return calc_price(tokens, model, provider_id=_NAMES_IN_LIBRARY.get(provider, provider)).total_price
         return calc_price(tokens, model, provider_api_url=address).total_price
-    except (LookupError, ValueError):
+    except Exception as error:
+        # LookupError where it knows no price; whatever else happens to it must not keep an answer from being stored.
+        if not isinstance(error, LookupError):
+            logger.warning("The price of %s (%s) could not be told: %s", provider, model, type(error).__name__)
         return None

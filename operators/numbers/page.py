@@ -67,6 +67,10 @@ class Chart:
     stacked: bool = False
 
     @property
+    def is_empty(self) -> bool:
+        return not any(column.value(row) for column in self.columns for row in self.rows)
+
+    @property
     def table(self) -> list[dict[str, Any]]:
         """A line for each day, the newest last."""
         return [
@@ -177,7 +181,7 @@ def _tiles(request: HttpRequest, numbers: Numbers, begin: datetime.date) -> list
         _tile(_("Tokens"), short(tokens), _("read and written by models")),
         _tile(_("Cost"), usd(numbers.total("cost")), _("of the answers whose price is known")),
         _tile(_("First token"), seconds(numbers.wait(0.5)), _("median; p95 %s") % seconds(numbers.wait(0.95))),
-        _tile(_("Failed answers"), number(numbers.failed), _("%s %% of all") % f"{share:.1f}"),
+        _tile(_("Failed answers"), number(numbers.failed), _("%s %% of all answers") % f"{share:.1f}"),
         _tile(
             _("Unanswered"),
             number(open_questions) + ("+" if open_questions == unanswered.MAX_QUESTIONS else ""),
