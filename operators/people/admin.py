@@ -33,6 +33,7 @@ class _Records(ReadOnly, ModelAdmin[Any]):
     """Lists of what happened."""
 
     list_per_page = 50
+    list_max_show_all = 0
     show_full_result_count = False
     paginator = ShortPaginator
     list_filter_submit = True

@@ -111,7 +111,7 @@ def snippets(keys: list[int], typed: str) -> dict[int, SafeString]:
                 ts_headline(CASE WHEN to_tsvector('english', said) @@ query THEN 'english'::regconfig
                     WHEN to_tsvector('german', said) @@ query THEN 'german' ELSE 'simple' END, said, query, %s) END
             FROM (
-                SELECT id, regexp_replace(left(text, 20000), '(\\w)[-/._:@+&=~%%#\\\\'']+(?=\\w)', '\\1 ', 'g') AS said,
+                SELECT id, regexp_replace(left(text, 20000), '(\\w)[-/.:@+&=~%%#\\\\'']+(?=\\w)', '\\1 ', 'g') AS said,
                     ({sql}) AS query
                 FROM chat_message WHERE id = ANY(%s)
             ) message
