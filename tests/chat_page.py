@@ -12,7 +12,7 @@ from tests.fake_provider import FakeProvider
 if TYPE_CHECKING:
     from tests.conftest import Serve, Server
 
-expect.set_options(timeout=20_000)
+expect.set_options(timeout=30_000)
 KEY = os.environ["INTERNAL_API_KEY"]
 API_ERROR = "the server responded with a status of"
 
