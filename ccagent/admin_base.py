@@ -2,9 +2,11 @@
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from django.contrib.admin import ModelAdmin as DjangoModelAdmin
 from django.contrib.admin.models import LogEntry
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest
+from django.forms import Media
+from django.http import HttpRequest, HttpResponse
 from unfold.fields import UnfoldAdminReadonlyField
 
 from ccagent import audit
@@ -51,6 +53,19 @@ class ModelAdmin(UnfoldModelAdmin[Row]):
     """Unfold's, which also tells the log what Django's own history of an object is told."""
 
     added = audit.Action.ADDED
+
+    @property
+    def media(self) -> Media:
+        """Django's: Unfold adds what a list's filters need to every page, where some of it breaks."""
+        media: Media = DjangoModelAdmin.media.fget(self)  # type: ignore[attr-defined]
+        return media
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        response = super().changelist_view(request, extra_context)
+        context = getattr(response, "context_data", None) or {}
+        if "media" in context:
+            context["media"] = UnfoldModelAdmin.media.fget(self)  # type: ignore[attr-defined]
+        return response
 
     def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> LogEntry:
         return self._recorded(request, self.added, super().log_addition(request, obj, message))
