@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 RETRIEVAL ?= ../shared/retrieval
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format bench bench-retrieval soak replicas manage clean
+.PHONY: help run test lint format bench bench-retrieval bench-volume soak replicas manage clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-15s %s\n", $$1, $$2}'
@@ -39,6 +39,9 @@ bench: $(VENV)/.dev ## Measure the agent beside a direct call of the same provid
 
 bench-retrieval: $(VENV)/.dev ## Measure how well search finds, on the collections in RETRIEVAL=folder
 	$(BIN)/python -m bench.retrieval $(RETRIEVAL)
+
+bench-volume: $(VENV)/.dev ## Measure the operators' pages with two million messages
+	$(BIN)/python -m bench.volume
 
 soak: $(VENV)/.dev ## Let people chat for minutes while everything breaks under them, and check every promise
 	$(BIN)/python -m bench.soak
