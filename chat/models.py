@@ -220,9 +220,9 @@ class Message(models.Model):
         FAILED = "failed", _("Failed")
 
     class Gap(models.TextChoices):
-        NOTHING_FOUND = "nothing", "nothing fitting was found"
-        UNKNOWN = "unknown", "the agent did not know"
-        FAILED = "failed", "the answer failed"
+        NOTHING_FOUND = "nothing", _("nothing fitting was found")
+        UNKNOWN = "unknown", _("the agent did not know")
+        FAILED = "failed", _("the answer failed")
 
     conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="messages")
     sequence = models.PositiveIntegerField(help_text=_("Place in the conversation, from 1, in the order of arrival."))

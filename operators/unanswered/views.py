@@ -28,12 +28,7 @@ from operators.unanswered.reads import MAX_QUESTIONS, OpenQuestion
 _GROUPS_A_PAGE = 50
 _SHOWN_OF_A_GROUP = 20
 _WORDINGS = 8
-_REASONS = {
-    Message.Gap.NOTHING_FOUND: gettext_lazy("nothing fitting was found"),
-    Message.Gap.UNKNOWN: gettext_lazy("the agent did not know"),
-    Message.Gap.FAILED: gettext_lazy("the answer failed"),
-    "flagged": gettext_lazy("flagged"),
-}
+_REASONS = {**dict(Message.Gap.choices), "flagged": gettext_lazy("flagged")}
 
 
 @dataclass(frozen=True)
