@@ -72,6 +72,10 @@ class AddForm(forms.Form):
 class ReplaceForm(AddForm):
     """One thing in the place of another."""
 
+    title = forms.CharField(
+        required=False, max_length=500, label=_("Title"), help_text=_("Empty: it keeps the one that it has.")
+    )
+
     def clean(self) -> dict[str, Any]:
         super().clean()
         if len(self.cleaned_data.get("uploads", [])) > 1:

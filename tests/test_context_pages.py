@@ -6,7 +6,9 @@ import pytest
 from django.conf import settings
 from django.contrib.auth.models import Permission, User
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from chat.models import Prompt
 from context.embeddings import indexes, vectors
@@ -132,6 +134,16 @@ def test_a_disabled_document_says_so(zebras: Document, operator: Browser) -> Non
     Document.objects.filter(pk=zebras.pk).update(enabled=False)
     assert "Disabled: search does not find it." in operator.get(DOCUMENTS).content.decode()
     assert "Disabled: search does not find it." in operator.get(f"{DOCUMENTS}{zebras.pk}/change/").content.decode()
+
+
+def test_the_list_asks_as_much_for_many_documents_as_for_one(operator: Browser, index: EmbeddingIndex) -> None:  # noqa: ARG001
+    counts = []
+    for number in range(3):
+        ingest(f"Zebra number {number}.")
+        with CaptureQueriesContext(connection) as queries:
+            operator.get(DOCUMENTS)
+        counts.append(len(queries))
+    assert len(set(counts[1:])) == 1
 
 
 @pytest.mark.parametrize("key", ["x", "-1", "9" * 30])
