@@ -20,6 +20,8 @@ _ENOUGH_POSTINGS = 2_000
 """Below this many, the next lexeme's are read as well, however common it is."""
 _CANDIDATES = 800
 """The best of these by the rarest lexemes; the other lexemes are looked up for them alone."""
+_UNSEEN = 20
+"""Chunks that are imagined beside those there are, when it comes to how much a chunk covers of a question."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class LexicalHit:
 
 @dataclass(frozen=True)
 class _Lexeme:
-    """``covers`` is the idf of its words in the question, ``weight`` the same times how often the question has them."""
+    """``covers`` is how rare its words in the question are, ``weight`` their idf times how often it has them."""
 
     text: str
     chunks: int
@@ -43,7 +45,7 @@ class _Lexeme:
 
 @dataclass(frozen=True)
 class _Question:
-    """The lexemes that stand in any chunk, the rarest first; the idf of all words together."""
+    """The lexemes that stand in any chunk, the rarest first; ``covers`` is that of all words together."""
 
     lexemes: list[_Lexeme]
     covers: float
@@ -131,10 +133,12 @@ def _weighed(words: Counter[frozenset[str]], counts: dict[str, int], chunks: int
         # A word that stands nowhere weighs as much as one that stands once.
         found = min(max(sum(counts[lexeme] for lexeme in word), 1), chunks)
         idf = math.log(1 + (chunks - found + 0.5) / (found + 0.5))
-        total += idf
+        # How rare it would be among some more: where there are few chunks, what all are about is no common word.
+        rarity = math.log(1 + (chunks + _UNSEEN - found + 0.5) / (found + 0.5))
+        total += rarity
         for lexeme in word:
             weights[lexeme] += idf * times
-            covers[lexeme] += idf
+            covers[lexeme] += rarity
     rarest = sorted((counts[lexeme], lexeme) for lexeme in weights if counts[lexeme] > 0)[:_MAX_LEXEMES]
     lexemes = [_Lexeme(lexeme, count, weights[lexeme], covers[lexeme]) for count, lexeme in rarest]
     return _Question(lexemes, total, chunks, average_length)

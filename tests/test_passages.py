@@ -42,6 +42,13 @@ def test_what_hardly_shares_a_word_with_the_question_is_left_out() -> None:
     assert texts("Which colonies did the Roman emperors of the second century lose to their northern neighbours?") == []
 
 
+def test_what_all_of_a_few_documents_are_about_is_found() -> None:
+    Document.objects.all().delete()
+    for text in ("Swifts nest under roofs.", "Swifts return in May from Africa.", "Swifts eat insects in flight."):
+        ingest(text)
+    assert len(texts("Do swifts sleep?")) == 3
+
+
 def test_a_follow_up_is_searched_with_the_question_before_it() -> None:
     assert texts("and in winter?", "When does the museum open in summer?")[0] == WINTER
 
