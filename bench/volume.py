@@ -80,7 +80,7 @@ def pages() -> Iterator[tuple[str, str]]:
     middle = Message.objects.get(conversation=busy, sequence=55)
     person = Person.objects.order_by("-messages")[0]
     yield "people, the newest", "chat/person/"
-    yield "people, page 40", "chat/person/?p=40"
+    yield "people, the last page", f"chat/person/?p={min(40, Person.objects.count() // 50)}"
     yield "people, by messages", "chat/person/?o=-3"
     yield "people, part of an e-mail", "chat/person/?q=person6999"
     yield "people with failed answers", "chat/person/?status=failed"
@@ -90,7 +90,7 @@ def pages() -> Iterator[tuple[str, str]]:
     yield "a person", f"chat/person/{person.pk}/change/"
     yield "conversations, the newest", "chat/conversation/"
     yield "messages, the newest", "chat/message/"
-    yield "messages, page 40", "chat/message/?p=40"
+    yield "messages, the last page", "chat/message/?p=40"
     yield "messages, failed, of one month", f"chat/message/?status=failed&{_month()}"
     yield "messages of a rare model", "chat/message/?model=rare"
     for name, typed in SEARCHES.items():
