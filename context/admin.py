@@ -13,6 +13,7 @@ from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from ccagent import audit
 from ccagent.admin_base import ModelAdmin, ReadOnly
 from context.admin_adding import Adding
 from context.catalogue import counted
@@ -90,10 +91,12 @@ class DocumentAdmin(Adding, ModelAdmin[Document]):
 
     @admin.action(description=gettext_lazy("Enable: search finds them"), permissions=["change"])
     def enable(self, request: HttpRequest, documents: QuerySet[Document]) -> None:
+        audit.record_each(request, audit.Action.CHANGED, documents.values_list("title", flat=True), details="enabled")
         messages.success(request, _("Enabled: %(count)s.") % {"count": documents.update(enabled=True)})
 
     @admin.action(description=gettext_lazy("Disable: search does not find them"), permissions=["change"])
     def disable(self, request: HttpRequest, documents: QuerySet[Document]) -> None:
+        audit.record_each(request, audit.Action.CHANGED, documents.values_list("title", flat=True), details="disabled")
         messages.success(request, _("Disabled: %(count)s.") % {"count": documents.update(enabled=False)})
 
     @admin.action(description=gettext_lazy("Refresh from the web"), permissions=["change"])

@@ -91,6 +91,12 @@ def test_deleting_many_at_once_is_a_line_for_each(browser: Client) -> None:
     assert sorted(lines()) == [("zoe", "deleted", f"Title {number}") for number in range(3)]
 
 
+def test_switching_documents_off_is_a_line_for_each(browser: Client) -> None:
+    keys = [str(ingest(f"Text {number}", title=f"Title {number}").document.pk) for number in range(2)]
+    post(browser, "context/document/", action="disable", _selected_action=keys)
+    assert sorted(lines()) == [("zoe", "changed", f"Title {number}") for number in range(2)]
+
+
 def test_what_a_form_changes_beside_its_row_is_logged(browser: Client) -> None:
     server = ToolServer.objects.create(name="wiki", url="https://wiki.example/")
     tool = ServerTool.objects.create(server=server, remote_name="a", name="wiki__a")
