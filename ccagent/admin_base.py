@@ -64,7 +64,7 @@ class ModelAdmin(UnfoldModelAdmin[Row]):
         response = super().changelist_view(request, extra_context)
         context = getattr(response, "context_data", None) or {}
         if "media" in context:
-            context["media"] = UnfoldModelAdmin.media.fget(self)  # type: ignore[attr-defined]
+            context["media"] += UnfoldModelAdmin.media.fget(self)  # type: ignore[attr-defined]
         return response
 
     def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> LogEntry:
