@@ -16,6 +16,7 @@ from chat import storage
 from chat.agent.events import ToolCallRequest, ToolResult
 from chat.content import Block, File, Image, Text
 from chat.models import Attachment, Message
+from context.ingest import ingest
 from operators.models import AuditEntry
 
 pytestmark = pytest.mark.django_db
@@ -135,6 +136,16 @@ def test_an_answer_says_why(get: Get, email: str) -> None:
         assert shown in page
     assert "Handbook" in page
     assert "the document is not there any more" in page
+
+
+def test_its_passages_lead_to_document_and_chunk(get: Get, email: str) -> None:
+    document = ingest("Penguins breed in colonies.", title="Penguins").document
+    chunk = document.chunks.get()
+    given = {**PASSAGE, "document": document.pk, "chunks": [chunk.pk]}
+    page = page_of(get, say(email, Text("Where do they breed?"), passages=[given]))
+    found = [f"context/document/{document.pk}/change/", f"context/chunk/{chunk.pk}/change/"]
+    assert all(f'href="/admin/{path}"' in page for path in found)
+    assert "Penguins breed in colonies." in get(found[1]).content.decode()
 
 
 def test_a_transcript_takes_as_many_queries_for_many_messages_as_for_few(get: Get, email: str) -> None:
