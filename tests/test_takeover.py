@@ -236,11 +236,11 @@ def test_a_stream_ends_when_the_person_stops_it_or_starts_over(
 @pytest.mark.usefixtures("paused")
 def test_only_so_many_streams_of_a_person_wait(somebody: httpx2.Client, agent: Server, email: str) -> None:
     with ExitStack() as stack:
-        first = chunks(stack.enter_context(joining(somebody)))
-        next(first)
-        for _ in range(4):
-            another = stack.enter_context(agent.client(email))
-            next(chunks(stack.enter_context(joining(another))))
+        people = [somebody, *(stack.enter_context(agent.client(email)) for _ in range(4))]
+        # All are kept, because a stream that nobody holds any more is closed.
+        first, *_others = streams = [chunks(stack.enter_context(joining(person))) for person in people]
+        for events in streams:
+            next(events)
         assert list(first) == [{"chunk": "You said: Hi"}]
 
 

@@ -38,7 +38,7 @@ async def model(vendor: FakeProvider) -> AsyncIterator[OpenAIProvider]:
 
 @pytest.fixture(autouse=True)
 def _nothing_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(built_in, "passages", lambda *_: [])
+    monkeypatch.setattr(built_in, "_passages", lambda *_: [])
 
 
 def asking(*messages: PromptMessage) -> ModelRequest:
