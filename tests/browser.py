@@ -16,6 +16,7 @@ DESKTOP = {"width": 1400, "height": 900}
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
+    "--disable-dev-shm-usage",
     "--disable-quic",
     "--no-first-run",
     "--disable-background-networking",
