@@ -4,6 +4,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,7 +30,7 @@ ARGUMENTS = [
 def browser() -> Iterator[Browser]:
     """One for each test: between tests, Playwright's event loop would be in the way of theirs."""
     chromium = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-    if not chromium:
+    if not chromium or not Path(chromium).exists():
         pytest.skip("no chromium on this machine (CHROMIUM=/path/to/it names one)")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
